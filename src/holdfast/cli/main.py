@@ -1,0 +1,56 @@
+"""``holdfast serve``: the server with the live quiz."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from holdfast.errors import ResilienceError
+
+program = typer.Typer(
+    help="Connections break; sessions, messages and people do not get lost.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@program.callback()
+def _holdfast() -> None:
+    """Keep the subcommands named, also while there is only one."""
+
+
+@program.command()
+def serve(
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[Optional[int], typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Folder for everything that is kept.")] = None,
+    config: Annotated[Optional[Path], typer.Option(help="TOML file with settings.")] = None,
+    log_level: Annotated[Optional[str], typer.Option(help="debug, info, warning, error.")] = None,
+) -> None:
+    """Serve the live quiz, with HTTP and WebSocket on one port.
+
+    Every setting can also be given as HOLDFAST_<NAME> in the environment or in a TOML file.
+    """
+    from holdfast.cli import serving  # noqa: PLC0415 - so that --help is quick
+    from holdfast.server.settings import read_settings  # noqa: PLC0415 - as above
+
+    try:
+        settings = read_settings(
+            {"host": host, "port": port, "data": data, "log_level": log_level}, file=config
+        )
+        logging.basicConfig(
+            level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        serving.run(settings)
+    except ResilienceError as error:
+        print(f"holdfast: {error.message}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def main() -> None:
+    """Run the command line."""
+    program()

@@ -1,0 +1,128 @@
+"""Every bound of the floors below the applications, with its unit and its reason.
+
+What happens at each bound stands behind it in parentheses. House units: bytes, seconds, counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+
+# --- frames of the session protocol ---------------------------------------------------------
+
+FRAME_BYTES_MAX: Final = 64 * KIB
+"""One WebSocket message from a client (closed with 1009). A quiz answer has about 100 bytes."""
+
+FRAMES_PER_MESSAGE_MAX: Final = 64
+"""Frames that a client may join into one message (refused as malformed)."""
+
+STREAMS_PENDING_MAX: Final = 8
+"""Streams that one resume may name (refused as malformed)."""
+
+STREAMS_PER_SESSION_MAX: Final = 16
+"""Streams whose last number a session remembers (the one unused longest is forgotten)."""
+
+CHANNELS_PER_SYNC_MAX: Final = 64
+"""Positions that one resume or sync may name (refused as malformed)."""
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds until the first frame, and for the HTTP part before it (closed)."""
+
+FRAME_RATE: Final = 40.0
+"""Frames a second and connection in the long run (error with retry_after, then closed)."""
+
+FRAME_BURST: Final = 80
+"""Frames at once; a client that comes back sends its whole outbox."""
+
+BYTE_RATE: Final = 256 * KIB
+"""Bytes a second and connection in the long run (as for frames)."""
+
+BYTE_BURST: Final = 512 * KIB
+"""Bytes at once."""
+
+RATE_VIOLATIONS_MAX: Final = 40
+"""Refused frames after which a connection is closed instead of answered."""
+
+# --- what the server keeps ------------------------------------------------------------------
+
+CONNECTIONS_MAX: Final = 20_000
+"""Connections of one hub (handshake answered with 503 and Retry-After)."""
+
+SESSIONS_MAX: Final = 100_000
+"""Sessions of one hub, connected or not (new ones refused with retry_after)."""
+
+CHANNELS_MAX: Final = 200_000
+"""Channels of one hub, the personal ones apart (publishing into a new one raises)."""
+
+SESSION_TTL: Final = 24 * 3600.0
+"""Seconds that a session without connection can be resumed (then swept)."""
+
+CHANNEL_EVENTS_MAX: Final = 256
+"""Events that the log of a channel keeps (oldest dropped; a reader behind it gets a snapshot)."""
+
+CHANNEL_BYTES_MAX: Final = 256 * KIB
+"""Bytes that the log of a channel keeps (as for events)."""
+
+PERSONAL_EVENTS_MAX: Final = 64
+"""Events that the log of a session's own channel keeps."""
+
+QUEUE_BYTES_MAX: Final = 1024 * KIB
+"""Bytes that wait for one slow reader (dropped, and it is told to resync)."""
+
+OUTBOX_MESSAGES_MAX: Final = 1000
+"""Unacknowledged messages that a Python client keeps (OutboxFullError)."""
+
+# --- heartbeat, presence, storms ------------------------------------------------------------
+
+PING_INTERVAL: Final = 15.0
+"""Seconds between two pings of the server (requirement C7.1)."""
+
+PING_JITTER: Final = 0.1
+"""Share by which each interval is varied, so that 10 000 timers do not fire together."""
+
+PONG_TIMEOUT: Final = 10.0
+"""Seconds of silence after a ping until the connection counts as dead (closed)."""
+
+GRACE: Final = 30.0
+"""Seconds without connection until a session is called disconnected (requirement C7.1)."""
+
+SWEEP_INTERVAL: Final = 60.0
+"""Seconds between two sweeps over expired sessions (requirement C7.1)."""
+
+RTT_SAMPLES_MAX: Final = 16
+"""Round trips that are remembered for each session (oldest dropped)."""
+
+LISTEN_BACKLOG: Final = 4096
+"""Connections that the kernel keeps waiting; with 100 a storm of 1000 takes ten seconds."""
+
+HANDSHAKE_RATE: Final = 4000.0
+"""Handshakes a second (503 with Retry-After past it)."""
+
+HANDSHAKE_BURST: Final = 8000
+"""Handshakes at once: a full house that comes back after a restart is welcome."""
+
+# --- storage --------------------------------------------------------------------------------
+
+WRITE_QUEUE_MAX: Final = 50_000
+"""Jobs that wait for the writer (StorageBusyError with retry_after)."""
+
+WRITE_BATCH_MAX: Final = 2_000
+"""Jobs in one transaction; more would make the first of them wait for long."""
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds that SQLite waits for a lock of another connection."""
+
+# --- HTTP -----------------------------------------------------------------------------------
+
+HTTP_BODY_BYTES_MAX: Final = 256 * KIB
+"""One request body (413). The largest quiz allowed has about 150 kB."""
+
+HTTP_RATE: Final = 50.0
+"""Requests a second and address in the long run (429 with Retry-After)."""
+
+HTTP_BURST: Final = 2_000
+"""Requests at once and address: a hall sits behind one address and joins together."""
+
+ADDRESSES_MAX: Final = 10_000
+"""Addresses whose request rate is remembered (the one seen longest ago is forgotten)."""

@@ -1,0 +1,171 @@
+"""The HTTP side of the server: health, the applications' routes, errors in one shape, limits by address."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+
+from holdfast import limits
+from holdfast.errors import ErrorCode, RateLimitError, ResilienceError, StorageError
+from holdfast.resilience import KeyedTokenBucket
+from holdfast.server.pages import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+
+    from holdfast.session import Hub
+
+log = logging.getLogger("holdfast.server")
+
+
+def build_app(
+    hub: Hub,
+    routes: Sequence[ControllerRouterHandler] = (),
+    pages: Mapping[str, str] | None = None,
+    *,
+    lifespan: Sequence[Any] = (),
+) -> ASGIApp:
+    """Build the ASGI application.
+
+    Args:
+        hub: whose health is reported.
+        routes: Litestar handlers of the applications.
+        pages: first path segment → built page.
+        lifespan: async context managers to live within.
+    """
+    app = Litestar(
+        route_handlers=[*_health_routes(hub), *routes],
+        exception_handlers={
+            ResilienceError: _answer_error,
+            HTTPException: _answer_http_error,
+            Exception: _answer_fault,
+        },
+        request_max_body_size=limits.HTTP_BODY_BYTES_MAX,
+        openapi_config=OpenAPIConfig(title="Holdfast", version="1", path="/api/docs"),
+        lifespan=list(lifespan),
+        logging_config=None,
+    )
+    limited = AddressLimit(app, hub)
+    return Pages(limited, pages or {})  # type: ignore[arg-type,return-value]
+
+
+def _health_routes(hub: Hub) -> list[ControllerRouterHandler]:
+    @get("/health/live", sync_to_thread=False, tags=["health"])
+    def live() -> dict[str, str]:
+        """Say that the event loop turns."""
+        return {"status": "alive"}
+
+    @get("/health/ready", sync_to_thread=False, tags=["health"])
+    def ready() -> Response[dict[str, str]]:
+        """Say whether the program can do its job now: 200, or 503."""
+        if hub.is_ready:
+            return Response({"status": "ready"})
+        return Response({"status": "not ready"}, status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @get("/health", sync_to_thread=False, tags=["health"])
+    def health() -> Response[dict[str, object]]:
+        """Describe the state of the parts: 200, or 503 when the store fails."""
+        described: dict[str, object] = {
+            "status": "healthy" if hub.is_ready else "unhealthy",
+            "uptime_s": round(hub.uptime(), 1),
+            "components": {
+                "store": {
+                    "status": "healthy" if hub.is_ready else "unhealthy",
+                    "writes_waiting": hub.database.queue_depth if hub.has_store else 0,
+                },
+                "sessions": {
+                    "known": len(hub.sessions),
+                    "connections": len(hub.connections),
+                    "channels": len(hub.channels),
+                },
+            },
+        }
+        status = HTTPStatus.OK if hub.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return Response(described, status_code=status)
+
+    return [live, ready, health]
+
+
+class AddressLimit:
+    """Refuses addresses that ask too fast, before any work is done for them."""
+
+    def __init__(self, app: ASGIApp, hub: Hub) -> None:
+        self._app = app
+        self._hub = hub
+        self._buckets = KeyedTokenBucket(
+            limits.HTTP_RATE, limits.HTTP_BURST, limits.ADDRESSES_MAX
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or answer 429."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        wait = self._buckets.take(client[0] if client else "", self._hub.now())
+        if wait == 0 or scope["path"].startswith("/health"):
+            await self._app(scope, receive, send)
+            return
+        error = RateLimitError("Too many requests from this address.", retry_after=wait)
+        body = _body(error)
+        response = Response(body, status_code=429, headers=_retry_after(error))
+        await response.to_asgi_response(None, Request(scope))(scope, receive, send)
+
+
+def _body(error: ResilienceError) -> dict[str, object]:
+    described = error.to_dict()
+    described.pop("original", None)  # may tell more of the inside than a stranger should know
+    return {"error": described}
+
+
+def _retry_after(error: ResilienceError) -> dict[str, str]:
+    return {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
+
+
+def _answer_error(_: Request[Any, Any, Any], error: ResilienceError) -> Response[object]:
+    status = getattr(error, "http_status", None)
+    if status is None:
+        status = 503 if isinstance(error, StorageError) else 400
+    return Response(
+        _body(error),
+        status_code=status,
+        headers=_retry_after(error),
+        media_type=MediaType.JSON,
+    )
+
+
+def _answer_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[object]:
+    details: dict[str, object] = {}
+    if isinstance(error.extra, list):
+        details["problems"] = error.extra
+    body = {
+        "error": {
+            "code": int(ErrorCode.MALFORMED_FRAME),
+            "name": HTTPStatus(error.status_code).name,
+            "message": error.detail or HTTPStatus(error.status_code).phrase,
+            "details": details,
+        }
+    }
+    return Response(
+        body, status_code=error.status_code, headers=error.headers, media_type=MediaType.JSON
+    )
+
+
+def _answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[object]:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    body = {
+        "error": {
+            "code": int(ErrorCode.APPLICATION_FAILED),
+            "name": ErrorCode.APPLICATION_FAILED.name,
+            "message": "The server failed at this; it was written to its log.",
+            "details": {},
+        }
+    }
+    return Response(body, status_code=500, media_type=MediaType.JSON)

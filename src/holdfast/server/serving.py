@@ -1,0 +1,114 @@
+"""Runs an application on one port: uvicorn for HTTP, the hub's own protocol for WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from holdfast import limits
+from holdfast.errors import ErrorCode, NetworkError
+from holdfast.server.ws import uvicorn_protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from holdfast.server.settings import ServerSettings
+    from holdfast.session import Hub
+
+log = logging.getLogger("holdfast.server")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to listen on, before anything else is started.
+
+    Raises:
+        NetworkError: 1002; the address is taken or is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise NetworkError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. "
+            "Another program may have the port: give another --port, or 0 for a free one.",
+            code=ErrorCode.NETWORK_CONNECTION_FAILED,
+            original=error,
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: ours end it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: Any,  # noqa: ANN401 - any ASGI application
+    hub: Hub,
+    listener: socket.socket,
+    settings: ServerSettings,
+    *,
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
+
+    Args:
+        app: ASGI application for HTTP.
+        hub: running; it is told to let go of its clients when the server ends.
+        listener: bound socket.
+        settings: of the server.
+        on_ready: called when connections are taken.
+    """
+    config = uvicorn.Config(
+        app,
+        ws=uvicorn_protocol(hub, origins=settings.origins),  # type: ignore[arg-type]
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        backlog=limits.LISTEN_BACKLOG,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        if server.should_exit:
+            log.warning("second signal: ending at once")
+            server.force_exit = True
+            return
+        log.info("%s: ending", signal.Signals(number).name)
+        server.should_exit = True
+
+    handled = [signal.SIGTERM, signal.SIGINT]
+    if hasattr(signal, "SIGHUP"):
+        handled.append(signal.SIGHUP)
+    for number in handled:
+        loop.add_signal_handler(number, end, number)
+    try:
+        serving = loop.create_task(server.serve([listener]), name="holdfast-http")
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        if not serving.done():
+            on_ready()
+        while not server.should_exit and not serving.done():
+            await asyncio.sleep(0.05)
+        await hub.stop(spread=settings.drain)
+        await serving
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,492 @@
+"""The hub: sessions, channels and connections of one application.
+
+Theory. The hub has no socket, thread or clock. Transports tell it what came (``connect``, ``received``,
+``lost``), a driver tells it the time (``on_time``), and a store commits its transactions in the order in which
+they were closed. A transaction changes memory at once; what it has to say is sent when it is
+committed, never before, and in order. If a commit fails, nobody has heard of what it contained: the
+hub then lets go of all connections, reads everything anew from the store and goes on, just as
+after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from holdfast import limits
+from holdfast.errors import (
+    ErrorCode,
+    ProtocolError,
+    RateLimitError,
+    ResilienceError,
+    ServerRestartingError,
+    SessionError,
+    StorageError,
+)
+from holdfast.resilience import TokenBucket
+from holdfast.session import store, wire
+from holdfast.session._heartbeat import Heartbeat
+from holdfast.session._loading import Generation, reload_for_ever, restore
+from holdfast.session._operations import Operations
+from holdfast.session._reception import Reception
+from holdfast.session.connection import Connection, Handshake, Link, Packet
+from holdfast.session.machine import ConnectionState, Refusal
+from holdfast.session.settings import HubSettings
+from holdfast.session.timers import Timer, Timers
+from holdfast.session.transaction import Transaction
+from holdfast.world import RealWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.session.application import Application
+    from holdfast.session.channel import Channel
+    from holdfast.session.record import Session
+    from holdfast.storage import Database
+    from holdfast.world import World
+
+T = TypeVar("T")
+log = logging.getLogger("holdfast.session")
+
+CLOSE_NORMAL, CLOSE_POLICY, CLOSE_RESTART, CLOSE_OVERLOAD = 1000, 1008, 1012, 1013
+
+
+class Hub:
+    """Sessions that outlive their connections, and channels they read.
+
+    Args:
+        app: the program.
+        database: where all is kept; None keeps sessions in memory only.
+        world: chance, ids and secrets.
+        settings: times and bounds.
+        clock: monotonic seconds; by default the running loop's.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        database: Database | None = None,
+        world: World | None = None,
+        settings: HubSettings | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.app = app
+        self.world: World = RealWorld() if world is None else world
+        self.settings = HubSettings() if settings is None else settings
+        self.sessions: dict[str, Session] = {}
+        self.channels: dict[str, Channel] = {}
+        self.connections: dict[Connection, None] = {}
+        self.timers = Timers()
+        self.heartbeat = Heartbeat(self)
+        self.operations = Operations(self)
+        self.is_ready = False
+        self._database = database
+        self._reception = Reception(self)
+        self._clock = clock
+        self._epoch_ms = 0.0
+        self._started = 0.0
+        self._generation = Generation()
+        self._pending: deque[Transaction] = deque()
+        self._acks: dict[tuple[str, str], tuple[Session, int]] = {}
+        self._applied: list[Callable[[], None]] = []
+        self._is_flushing = False
+        self._is_draining = False
+        self._reloading: asyncio.Task[None] | None = None
+        self._admission = TokenBucket(limits.HANDSHAKE_RATE, limits.HANDSHAKE_BURST)
+
+    # --- for applications -------------------------------------------------------------------
+
+    @property
+    def database(self) -> Database:
+        """The store.
+
+        Raises:
+            StorageError: 8004; this hub keeps everything in memory.
+        """
+        if self._database is None:
+            raise StorageError("This hub has no store.", code=ErrorCode.STORAGE_CLOSED)
+        return self._database
+
+    @property
+    def has_store(self) -> bool:
+        """True unless this hub keeps everything in memory."""
+        return self._database is not None
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        return asyncio.get_running_loop().time() if self._clock is None else self._clock()
+
+    def now_ms(self) -> int:
+        """Return the server's clock: wall time at the start plus what has passed since.
+
+        It never jumps while the process lives; clients synchronise theirs to it.
+        """
+        return round(self._epoch_ms + 1000 * self.now())
+
+    def uptime(self) -> float:
+        """Return seconds since the start."""
+        return self.now() - self._started
+
+    def apply(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work now; it is committed and sent soon."""
+        tx = self.begin()
+        result = work(tx)
+        self.close_transaction(tx)
+        return result
+
+    async def perform(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work and return its result once it is committed.
+
+        Raises:
+            StorageError: 8xxx; nothing of it was kept.
+
+        Cancelled: it is committed all the same.
+        """
+        if not self.is_ready:
+            raise self.unavailable()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def succeed() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def fail(error: ResilienceError) -> None:
+            if not done.done():
+                done.set_exception(error)
+
+        tx = self.begin()
+        result = work(tx)
+        tx.after.append(succeed)
+        tx.failed.append(fail)
+        self.close_transaction(tx)
+        await done
+        return result
+
+    def at(self, when_ms: int, work: Callable[[Transaction], None]) -> Timer:
+        """Run a unit of work at a time of the server's clock."""
+        due = self.now() + (when_ms - self.now_ms()) / 1000
+        return self.timers.at(due, lambda: self.apply(work))
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read everything from the store and begin to take connections.
+
+        Raises:
+            StorageError: 8xxx; the store could not be read.
+        """
+        self._started = self.now()
+        self._epoch_ms = 1000 * (self.world.wall_now() - self._started)
+        await restore(self)
+        self.heartbeat.start(self.now())
+        self.is_ready = True
+
+    async def stop(self, *, spread: float = 1.0) -> None:
+        """Tell all clients when to come back, and let go of them.
+
+        Args:
+            spread: seconds over which their return is spread, so that they do not come as a herd.
+        """
+        self._is_draining = True
+        for connection in tuple(self.connections):
+            error = ServerRestartingError(
+                "The server is being restarted.",
+                retry_after=round(self.world.random.uniform(0.0, spread), 3),
+            )
+            self.bye(connection, error, again=True)
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.gather(self._reloading, return_exceptions=True)
+        self.is_ready = False
+        if self._database is not None and self._pending:
+            await self._database.write(lambda _: None)  # all before it is committed then
+        self.timers.clear()
+
+    def on_time(self, now: float) -> None:
+        """Run what is due."""
+        self.timers.fire_due(now)
+
+    # --- for transports ---------------------------------------------------------------------
+
+    def admit(self) -> float:
+        """Say whether one more connection is welcome.
+
+        Returns:
+            0.0, or the seconds after which to try again.
+        """
+        if not self.is_ready or self._is_draining:
+            return 1.0
+        if len(self.connections) >= self.settings.connections_max:
+            return 5.0
+        return self._admission.take(self.now())
+
+    def connect(self, link: Link, codec: wire.Codec, handshake: Handshake) -> Connection:
+        """Take a transport that has just been opened."""
+        now = self.now()
+        connection = Connection(link, codec, handshake, self.settings, now)
+        self.connections[connection] = None
+        self.heartbeat.connected(connection, now)
+        return connection
+
+    def received(self, connection: Connection, message: bytes) -> None:
+        """Take one message of a transport."""
+        now = self.now()
+        connection.last_heard = now
+        session = connection.session
+        if session is not None:
+            session.last_heard_ms = self.now_ms()
+        for frame in connection.conversation.receive(message, now):
+            if isinstance(frame, Refusal):
+                self._refuse(connection, frame)
+            elif self.is_ready:
+                self._act(connection, frame, now)
+            else:
+                self.bye(connection, self.unavailable(), again=True)
+            if connection.conversation.state is ConnectionState.CLOSED:
+                break
+
+    def lost(self, connection: Connection) -> None:
+        """A transport is gone; harmless when that is known."""
+        self.connections.pop(connection, None)
+        connection.conversation.close()
+        self.heartbeat.forget(connection)
+        session = connection.session
+        if session is None:
+            return
+        for name in session.channels:
+            self.channels[name].readers.pop(connection, None)
+        if connection is session.connection:
+            session.connection = None
+        elif connection is session.opening:
+            session.opening = None
+        else:
+            return  # it was replaced, and somebody else is there
+        if self.is_ready and not session.is_ended:
+            self.apply(partial(self._went, session))
+
+    def overflowed(self, connection: Connection) -> None:
+        """A transport has dropped what a slow reader did not take; spare it further events."""
+        connection.is_lagging = True
+        if connection.session is not None:
+            for name in connection.session.channels:
+                self.channels[name].readers.pop(connection, None)
+
+    def drained(self, connection: Connection) -> None:
+        """A slow reader has read; it is to ask for what it missed."""
+        connection.link.send(Packet(connection.codec.encode(wire.Resync())))
+
+    # --- for the parts of the hub -----------------------------------------------------------
+
+    @property
+    def heartbeat_ms(self) -> tuple[int, int]:
+        """What clients are told: the ping interval and the grace in milliseconds."""
+        return round(1000 * self.settings.ping_interval), round(1000 * self.settings.grace)
+
+    def begin(self) -> Transaction:
+        """Begin a unit of work; ``close_transaction`` ends it."""
+        return Transaction(self, self.now(), self.now_ms())
+
+    def when_applied(self, tx: Transaction, callback: Callable[[], None]) -> None:
+        """Run ``callback`` when all operations of ``tx`` so far are applied, to show their result."""
+        tx.operations.append(lambda: self._applied.append(callback))
+
+    def close_transaction(self, tx: Transaction) -> None:
+        """Apply a unit of work in memory and hand it to the store."""
+        operations, tx.operations = tx.operations, []
+        outer, self._applied = self._applied, []
+        for operation in operations:
+            operation()
+        for show in self._applied:
+            show()
+        self._applied = outer
+        self._pending.append(tx)
+        if self._database is None or not tx.writes:
+            tx.is_done = True
+            self._flush()
+            return
+        try:
+            done = self._database.submit(self._generation.job(tx.run))
+        except StorageError as error:
+            self._commit_failed(error)
+            return
+        done.add_done_callback(partial(self._committed, tx, self._generation))
+
+    def bye(self, connection: Connection, error: ResilienceError, *, again: bool) -> None:
+        """Say why a connection ends, and end it."""
+        if connection.conversation.state is ConnectionState.CLOSED:
+            return
+        frame = wire.Bye(int(error.code), error.name, error.message, again, error.retry_after)
+        connection.link.send(Packet(connection.codec.encode(frame)))
+        connection.link.close(_close_code(error, again=again), error.name)
+        self.lost(connection)
+
+    def unavailable(self) -> StorageError:
+        """Say that the store cannot be used for now."""
+        return StorageError("The server cannot use its store for now.", retry_after=1.0)
+
+    def application_failed(self) -> SessionError:
+        """Say that the program has a fault, without saying which."""
+        return SessionError(
+            "The server failed at this; it was written to its log.",
+            code=ErrorCode.APPLICATION_FAILED,
+        )
+
+    def let_go(self, error: ResilienceError) -> None:
+        """End all connections; their clients come back by themselves."""
+        for connection in tuple(self.connections):
+            self.bye(connection, error, again=True)
+
+    # --- frames -----------------------------------------------------------------------------
+
+    def _act(self, connection: Connection, frame: wire.ClientFrame, now: float) -> None:
+        session = connection.session
+        if isinstance(frame, wire.Hello):
+            self._reception.hello(connection, frame)
+        elif isinstance(frame, wire.Resume):
+            self._reception.resume(connection, frame)
+        elif isinstance(frame, wire.ClientPing):
+            pong = wire.Pong(frame.n, self.now_ms())
+            connection.link.send(Packet(connection.codec.encode(pong)))
+        elif session is None:
+            raise AssertionError("no other frame is let through before a session is open")
+        elif isinstance(frame, wire.Send):
+            self._message(connection, session, frame)
+        elif isinstance(frame, wire.ClientPong):
+            self.heartbeat.answered(connection, frame.n, now)
+        elif isinstance(frame, wire.Confirm):
+            self._reception.confirm(session)
+        elif isinstance(frame, wire.Sync):
+            self._reception.sync(connection, session, frame)
+        else:
+            self._leave(session)
+
+    def _message(self, connection: Connection, session: Session, frame: wire.Send) -> None:
+        known = set(session.streams)
+        stream = session.stream(frame.stream)
+        if frame.seq <= stream.handled:
+            if frame.seq <= stream.committed:
+                ack = wire.Ack(frame.stream, stream.committed)
+                connection.link.send(Packet(connection.codec.encode(ack)))
+            return  # handled, but not committed yet: the ack follows the commit
+        if frame.seq != stream.handled + 1:
+            gap = ProtocolError(
+                f"Message {frame.seq} came after {stream.handled}.", code=ErrorCode.SEQUENCE_GAP
+            )
+            self._answer_error(connection, gap, frame)
+            return
+        stream.handled = frame.seq
+        tx = self.begin()
+        refers = wire.Refers(frame.stream, frame.seq)
+        answer: wire.Answer | None = None
+        try:
+            reply = self.app.message(tx, session, connection.codec.to_json(frame.body))
+            if reply is not None:
+                answer = wire.Answer(refers, ok=msgspec.Raw(msgspec.json.encode(reply)))
+        except ResilienceError as error:
+            tx.discard()
+            answer = wire.Answer(refers, error=error.to_dict())
+        except Exception:
+            log.exception("the application failed at a message of session %s", session.id)
+            tx.discard()
+            answer = wire.Answer(refers, error=self.application_failed().to_dict())
+        if answer is not None:
+            tx.tell(session, answer)
+        row = (session.id, frame.stream, frame.seq, tx.now_ms)
+        tx.execute(store.SET_STREAM, row)
+        for forgotten in known - set(session.streams):
+            tx.execute(store.REMOVE_STREAM, (session.id, forgotten))
+
+        def committed() -> None:
+            stream.committed = max(stream.committed, frame.seq)
+            self._acks[session.id, frame.stream] = session, stream.committed
+
+        tx.after.append(committed)
+        self.close_transaction(tx)
+
+    def _leave(self, session: Session) -> None:
+        def end(tx: Transaction) -> None:
+            self.heartbeat.gone(tx, session)
+            tx.end(session, SessionError("You left.", code=ErrorCode.SESSION_ENDED))
+
+        self.apply(end)
+
+    def _refuse(self, connection: Connection, refusal: Refusal) -> None:
+        if refusal.is_final:
+            again = isinstance(refusal.error, RateLimitError)
+            self.bye(connection, refusal.error, again=again)
+        else:
+            self._answer_error(connection, refusal.error, refusal.frame)
+
+    def _answer_error(
+        self, connection: Connection, error: ResilienceError, frame: wire.Send | None
+    ) -> None:
+        stream, seq = (None, None) if frame is None else (frame.stream, frame.seq)
+        said = wire.error_frame(error, stream=stream, seq=seq)
+        connection.link.send(Packet(connection.codec.encode(said)))
+
+    def _went(self, session: Session, tx: Transaction) -> None:
+        self.heartbeat.went(tx, session)
+
+    # --- commits ----------------------------------------------------------------------------
+
+    def _committed(
+        self, tx: Transaction, generation: Generation, done: asyncio.Future[None]
+    ) -> None:
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if generation is not self._generation:
+            return  # all of that generation was given up when its first commit failed
+        if error is not None:
+            self._commit_failed(error)
+            return
+        tx.is_done = True
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the committed transactions have to say, in the order they were closed."""
+        if self._is_flushing:
+            return  # what is said may close further transactions; the outer call takes them
+        self._is_flushing = True
+        try:
+            while self._pending and self._pending[0].is_done:
+                for callback in self._pending.popleft().after:
+                    callback()
+        finally:
+            self._is_flushing = False
+        acks, self._acks = self._acks, {}
+        for (_, stream), (session, seq) in acks.items():
+            connection = session.connection
+            if connection is not None and not connection.is_lagging:
+                ack = wire.Ack(stream, seq)
+                connection.link.send(Packet(connection.codec.encode(ack)))
+
+    def _commit_failed(self, error: BaseException) -> None:
+        log.error("a commit failed, everything is read anew: %s", error)
+        self._generation.is_failed = True
+        self._generation = Generation()
+        self.is_ready = False
+        failure = error if isinstance(error, ResilienceError) else self.unavailable()
+        given_up, self._pending = self._pending, deque()
+        self._acks.clear()
+        for tx in given_up:
+            for callback in tx.failed:
+                callback(failure)
+        self.let_go(self.unavailable())
+        self.timers.clear()
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.get_running_loop().create_task(reload_for_ever(self))
+
+
+def _close_code(error: ResilienceError, *, again: bool) -> int:
+    if error.code is ErrorCode.SERVER_RESTARTING:
+        return CLOSE_RESTART
+    if isinstance(error, RateLimitError | StorageError):
+        return CLOSE_OVERLOAD
+    if isinstance(error, ProtocolError):
+        return CLOSE_POLICY
+    return CLOSE_NORMAL if not again else CLOSE_RESTART
