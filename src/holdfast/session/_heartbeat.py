@@ -108,19 +108,19 @@ class Heartbeat:
         hub, now = self._hub, self._hub.now()
         if connection.conversation.state is ConnectionState.CLOSED:
             return
-        sent = connection.ping_sent
-        if sent is not None and connection.last_heard < sent:
-            if now >= sent + hub.settings.pong_timeout:
+        if connection.silent_since is not None:
+            dead_at = connection.silent_since + hub.settings.pong_timeout
+            if now >= dead_at:
                 hub.bye(
                     connection,
                     SessionError("Nothing was heard.", code=ErrorCode.HEARTBEAT_TIMEOUT),
                     again=True,
                 )
             else:
-                self._beat_at(connection, sent + hub.settings.pong_timeout)
+                self._beat_at(connection, dead_at)
             return
         connection.pings += 1
-        connection.ping_sent = now
+        connection.ping_sent = connection.silent_since = now
         connection.link.send(Packet(connection.codec.encode(wire.Ping(connection.pings))))
         if connection.pings < OPENING_PINGS:
             self._beat_at(connection, now + OPENING_PING_INTERVAL)

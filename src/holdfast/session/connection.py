@@ -82,11 +82,11 @@ class Connection:
         "handshake",
         "heartbeat",
         "is_lagging",
-        "last_heard",
         "link",
         "ping_sent",
         "pings",
         "session",
+        "silent_since",
         "stream",
     )
 
@@ -96,7 +96,6 @@ class Connection:
         codec: Codec,
         handshake: Handshake,
         settings: HubSettings,
-        now: float,
     ) -> None:
         self.link = link
         self.codec = codec
@@ -104,8 +103,8 @@ class Connection:
         self.conversation = Conversation(codec, settings)
         self.session: Session | None = None
         self.stream = ""
-        self.last_heard = now
         self.heartbeat: Timer | None = None
         self.pings = 0
         self.ping_sent: float | None = None
+        self.silent_since: float | None = None
         self.is_lagging = False

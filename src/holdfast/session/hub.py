@@ -229,7 +229,7 @@ class Hub:
     def connect(self, link: Link, codec: wire.Codec, handshake: Handshake) -> Connection:
         """Take a transport that has just been opened."""
         now = self.now()
-        connection = Connection(link, codec, handshake, self.settings, now)
+        connection = Connection(link, codec, handshake, self.settings)
         self.connections[connection] = None
         self.heartbeat.connected(connection, now)
         return connection
@@ -237,7 +237,7 @@ class Hub:
     def received(self, connection: Connection, message: bytes) -> None:
         """Take one message of a transport."""
         now = self.now()
-        connection.last_heard = now
+        connection.silent_since = None
         session = connection.session
         if session is not None:
             session.last_heard_ms = self.now_ms()

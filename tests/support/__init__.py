@@ -1,0 +1,1 @@
+"""What the tests share: a reference application, links without sockets, a scripted world."""
