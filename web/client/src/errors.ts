@@ -1,0 +1,37 @@
+import { codes } from "./codes";
+
+/** What an error looks like on the wire, in a `bye`, an `error` frame or a reply. */
+export interface ErrorShape {
+  readonly code: number;
+  readonly name: string;
+  readonly message: string;
+  readonly retryAfter?: number | null;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Something was refused, by the server or by this client. `code` is what a program decides by. */
+export class HoldfastError extends Error {
+  readonly code: number;
+  /** Seconds until it makes sense to try again, or null when the server did not say. */
+  readonly retryAfter: number | null;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(shape: ErrorShape) {
+    super(shape.message);
+    this.name = shape.name;
+    this.code = shape.code;
+    this.retryAfter = shape.retryAfter ?? null;
+    this.details = shape.details ?? {};
+  }
+}
+
+/** The outbox is at one of its bounds; the message was not accepted and nothing was stored. */
+export class OutboxFullError extends HoldfastError {
+  constructor(bound: string) {
+    super({
+      code: codes.OUTBOX_FULL,
+      name: "OUTBOX_FULL",
+      message: `The message was not kept: the outbox already holds ${bound} that the server has not acknowledged.`,
+    });
+  }
+}

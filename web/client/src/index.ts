@@ -1,0 +1,17 @@
+export { exponentialSchedule, quickSchedule } from "./backoff";
+export type { ExponentialOptions, Schedule } from "./backoff";
+export { codes } from "./codes";
+export type { CodeName } from "./codes";
+export { HoldfastError, OutboxFullError } from "./errors";
+export type { ErrorShape } from "./errors";
+export type { SessionEvents, SessionOptions } from "./options";
+export type { PendingMessage } from "./outbox";
+export { applyPatch } from "./patch";
+export type { Reduce } from "./patch";
+export { browserPlatform } from "./platform";
+export type { KeyStore, Platform, Socket, SocketEvents, TimerId, Timers, Wakeup } from "./platform";
+export { Reconnection } from "./reconnection";
+export type { ReconnectionOptions, ReconnectionState } from "./reconnection";
+export { Session } from "./session";
+export type { SessionState, SessionStatus } from "./state";
+export type { Reply } from "./wire";

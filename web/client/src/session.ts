@@ -1,0 +1,314 @@
+import { quickSchedule } from "./backoff";
+import { Board } from "./board";
+import { ServerClock } from "./clock";
+import { codes } from "./codes";
+import { chooseCredentials, CredentialStore } from "./credentials";
+import type { Credentials } from "./credentials";
+import type { Effect } from "./effects";
+import { HoldfastError } from "./errors";
+import { Later, shielded } from "./later";
+import { Link } from "./link";
+import { Machine } from "./machine";
+import { Outbox } from "./outbox";
+import type { SessionOptions } from "./options";
+import { applyPatch } from "./patch";
+import { browserPlatform, randomName } from "./platform";
+import type { Platform } from "./platform";
+import { initialState, withLink, withOutbox } from "./state";
+import type { SessionState } from "./state";
+import { SafeStore } from "./store";
+import { Waiters } from "./waiters";
+import { encode, parse } from "./wire";
+import type { ClientFrame, ServerFrame } from "./wire";
+
+const JOIN_SAMPLES = 5;
+const JOIN_SAMPLE_MS = 200;
+/** Turns from one rejected token to the next that are made without waiting. */
+const REREADS_MAX = 3;
+
+/** A conversation with the server that outlives connections, closed tabs and server restarts. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #platform: Platform;
+  readonly #credentials: CredentialStore;
+  readonly #outbox: Outbox;
+  readonly #machine: Machine;
+  readonly #link: Link;
+  readonly #clock: ServerClock;
+  readonly #board: Board;
+  readonly #waiters = new Waiters();
+  /** What this connection still has to do; called off with it. */
+  readonly #later: Later;
+  /** Not null: nothing is done by itself. */
+  #rest: "new" | "replaced" | "ended" | null = "new";
+  #rejected: Credentials | null = null;
+  #rereads = 0;
+  #prefersStored = false;
+  #wasOpen = false;
+  #openedAt = 0;
+  /** Goes up with each connection, so that a slow `auth` does not speak into a later one. */
+  #connection = 0;
+
+  constructor(options: SessionOptions) {
+    const platform = options.platform ?? browserPlatform();
+    const store = new SafeStore(platform.storage());
+    this.#options = options;
+    this.#platform = platform;
+    this.#credentials = new CredentialStore(store, options.name);
+    this.#outbox = new Outbox({
+      store, name: options.name, newStream: () => randomName(platform), wall: () => platform.wall(),
+    });
+    this.#machine = new Machine(this.#outbox);
+    this.#clock = new ServerClock(platform);
+    this.#later = new Later(platform.timers);
+    const hasSession = this.#credentials.read() !== null;
+    this.#board = new Board(initialState(this.#outbox.messages, hasSession), (next) => this.#complete(next));
+    this.#link = new Link({
+      url: options.url,
+      schedule: options.schedule ?? quickSchedule({ random: () => platform.random() }),
+      platform,
+      opened: () => this.#connected(),
+      received: (text) => this.#received(text),
+      lost: () => this.#lost(),
+      changed: () => this.#board.show(),
+      ping: () => this.#ping(),
+    });
+  }
+
+  /** The same object until something changes. */
+  get state(): SessionState {
+    return this.#board.shown;
+  }
+
+  /** The server's time in milliseconds. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Calls `listener` after each change of `state`; returns how to stop that. */
+  readonly subscribe = (listener: () => void): (() => void) => this.#board.subscribe(listener);
+
+  start(): void {
+    if (this.#rest === null) return;
+    this.#rest = null;
+    this.#board.during(() => {
+      this.#board.change({ error: null, lostAt: null });
+      this.#link.start();
+    });
+  }
+
+  /** Closes the connection; session and messages stay, and `start` comes back to them. */
+  stop(): void {
+    this.#finish("ended", null);
+  }
+
+  /** Ends the session for good: the server forgets it, and so does this browser. */
+  leave(): void {
+    if (this.#machine.phase === "open") this.#transmit({ t: "leave" });
+    const mine = this.#machine.credentials ?? this.#credentials.read();
+    if (mine !== null) this.#credentials.forget(mine);
+    for (const message of this.#outbox.messages) this.#outbox.discard(message.id);
+    this.#machine.forget();
+    this.#board.change({ hasSession: false, channels: {} });
+    this.#finish("ended", null);
+    this.#waiters.rejectAll(new HoldfastError({
+      code: codes.SESSION_ENDED,
+      name: "SESSION_ENDED",
+      message: "The session was left before the server acknowledged this message.",
+    }));
+  }
+
+  /** Tries at once instead of waiting, also after giving up. */
+  retryNow(): void {
+    this.#link.tryNow();
+  }
+
+  /** Brings a session that is used in another tab or on another device back here. */
+  takeBack(): void {
+    if (this.#rest !== "replaced") return;
+    this.#prefersStored = true;
+    this.start();
+  }
+
+  /**
+   * Sends a message, now or after the next return, once and in order. Resolves when the server has
+   * committed it, with the application's answer; rejects with HoldfastError if that is an error,
+   * and if the message was not kept or can never be handled.
+   */
+  send(body: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      // What `add` throws rejects this promise: nothing was kept then.
+      const message = this.#outbox.add(body);
+      this.#waiters.add(message.id, { resolve, reject });
+      this.#perform(this.#machine.flush());
+    });
+  }
+
+  /** Changes a message of `state.outbox` that was never sent. False: it is too late. */
+  replace(id: string, body: unknown): boolean {
+    return this.#board.during(() => this.#outbox.replace(id, body));
+  }
+
+  /** Takes a message that was never sent out of the outbox; its promise resolves with undefined. */
+  withdraw(id: string): boolean {
+    return this.#board.during(() => {
+      const isDone = this.#outbox.withdraw(id);
+      if (isDone) this.#waiters.settle(id, undefined);
+      return isDone;
+    });
+  }
+
+  #connected(): void {
+    this.#connection += 1;
+    this.#openedAt = this.#platform.monotonic();
+    const [stored, mine] = [this.#credentials.read(), this.#machine.credentials];
+    // Cleared by the user while this page is open: what we hold is all there is.
+    if (stored === null && mine !== null && this.#rejected === null) this.#outbox.saveAll();
+    const credentials = chooseCredentials({
+      stored, mine, rejected: this.#rejected, prefersStored: this.#prefersStored,
+    });
+    if (credentials === null) this.#introduce();
+    else this.#perform(this.#machine.resume(credentials));
+  }
+
+  #introduce(): void {
+    const connection = this.#connection;
+    const ifCurrent = (action: () => void): void => {
+      if (connection === this.#connection) action();
+    };
+    // Whatever `auth` needs (a request, mostly) may fail just as a connection does.
+    Promise.resolve()
+      .then(() => this.#options.auth())
+      .then(
+        (auth) => ifCurrent(() => this.#perform(this.#machine.hello(auth))),
+        () => ifCurrent(() => this.#link.replace()),
+      );
+  }
+
+  #received(text: string): void {
+    const connection = this.#connection;
+    let frames: readonly ServerFrame[];
+    try {
+      frames = parse(text);
+    } catch {
+      // Nothing that follows on this connection can be trusted to be in order.
+      return this.#link.replace();
+    }
+    this.#board.during(() => {
+      for (const frame of frames) {
+        // A frame may end the connection; the rest is then of no concern.
+        if (connection === this.#connection) this.#perform(this.#machine.received(frame));
+      }
+    });
+  }
+
+  #lost(): void {
+    this.#connection += 1;
+    this.#machine.lost();
+    this.#later.clear();
+    if (this.#board.next.lostAt === null) this.#board.change({ lostAt: this.#platform.wall() });
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    this.#board.during(() => {
+      for (const effect of effects) this.#do(effect);
+      const hasProgressed = effects.some((effect) => effect.do === "settled" || effect.do === "refused");
+      this.#link.awaitAck(this.#machine.isAwaitingAck, hasProgressed);
+    });
+  }
+
+  #do(effect: Effect): void {
+    const { events, reduce = applyPatch } = this.#options;
+    switch (effect.do) {
+      case "transmit":
+        return this.#transmit(effect.frame);
+      case "keep":
+        this.#credentials.write(effect.credentials);
+        return this.#board.change({ hasSession: true });
+      case "forget":
+        return this.#credentials.forget(effect.credentials);
+      case "opened":
+        return this.#opened(effect);
+      case "snapshot":
+        return this.#board.changeChannel(effect.channel, effect.data);
+      case "event": {
+        const { channel, data, offset } = effect;
+        const before = this.#board.next.channels[channel];
+        shielded(() => this.#board.changeChannel(channel, reduce(channel, before, data)));
+        return shielded(() => events?.onEvent?.(channel, data, offset));
+      }
+      case "left":
+        return this.#board.removeChannel(effect.channel);
+      case "settled": {
+        const { message, outcome } = effect;
+        if (this.#waiters.settle(message.id, outcome) || outcome === undefined) return;
+        return shielded(() => events?.onReply?.(message.stream, message.seq, outcome, message.body));
+      }
+      case "refused":
+        return this.#waiters.reject(effect.message.id, new HoldfastError(effect.error));
+      case "resend_later":
+        return this.#later.add(effect.afterMs, () => this.#perform(this.#machine.resend()));
+      case "heartbeat":
+        return this.#ping();
+      case "pong":
+        return this.#clock.pong(effect.n, effect.now);
+      case "notice":
+        return shielded(() => events?.onNotice?.(new HoldfastError(effect.error)));
+      case "close":
+        return this.#closed(effect);
+    }
+  }
+
+  #opened({ now, pingMs }: Extract<Effect, { do: "opened" }>): void {
+    this.#rejected = null;
+    this.#rereads = 0;
+    this.#prefersStored = false;
+    this.#clock.learn(this.#openedAt, now);
+    for (let k = 0; k < JOIN_SAMPLES; k += 1) this.#later.add(k * JOIN_SAMPLE_MS, () => this.#ping());
+    const { restoredCount, lostAt } = this.#board.next;
+    const isReturn = this.#wasOpen && lostAt !== null;
+    this.#wasOpen = true;
+    this.#board.change({ lostAt: null, error: null, restoredCount: restoredCount + (isReturn ? 1 : 0) });
+    this.#link.established(pingMs);
+  }
+
+  #closed({ next, error, retryAfterMs }: Extract<Effect, { do: "close" }>): void {
+    if (next === "replaced") return this.#finish("replaced", null);
+    const reason = new HoldfastError(error);
+    if (next === "ended") {
+      this.#finish("ended", reason);
+      return this.#waiters.rejectAll(reason);
+    }
+    this.#board.change({ error: reason });
+    const tried = this.#machine.credentials;
+    this.#link.replace(retryAfterMs);
+    if (next === "retry") return;
+    this.#rejected = tried;
+    this.#rereads += 1;
+    if (this.#rereads <= REREADS_MAX) this.#link.tryNow();
+  }
+
+  #finish(how: "replaced" | "ended", error: HoldfastError | null): void {
+    this.#board.during(() => {
+      this.#rest = how;
+      this.#connection += 1;
+      this.#machine.lost();
+      this.#later.clear();
+      this.#board.change({ error, lostAt: null });
+      this.#link.stop();
+    });
+  }
+
+  #ping(): void {
+    this.#transmit({ t: "ping", n: this.#clock.ping() });
+  }
+
+  #transmit(frame: ClientFrame): void {
+    this.#link.transmit(encode(frame));
+  }
+
+  #complete(next: SessionState): SessionState {
+    const isOpen = this.#machine.phase === "open";
+    return withOutbox(withLink(next, this.#link.state, this.#rest, isOpen), this.#outbox.messages);
+  }
+}
