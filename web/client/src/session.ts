@@ -308,7 +308,7 @@ export class Session {
   }
 
   #complete(next: SessionState): SessionState {
-    const isOpen = this.#machine.phase === "open";
-    return withOutbox(withLink(next, this.#link.state, this.#rest, isOpen), this.#outbox.messages);
+    const linked = withLink(next, this.#link.state, this.#rest, this.#machine.phase);
+    return withOutbox(linked, this.#outbox.messages);
   }
 }

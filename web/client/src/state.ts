@@ -1,4 +1,5 @@
 import type { HoldfastError } from "./errors";
+import type { MachinePhase } from "./machine";
 import type { PendingMessage } from "./outbox";
 import type { ReconnectionState } from "./reconnection";
 
@@ -17,6 +18,8 @@ export interface SessionState {
   readonly nextAttemptAt: number | null;
   /** Since when there is no connection, on the device's clock; null when there is one. */
   readonly lostAt: number | null;
+  /** The server is reached and asked for the session; it has not answered yet. */
+  readonly isRestoring: boolean;
   /** The last thing that the server said no to. */
   readonly error: HoldfastError | null;
   /** By channel: its snapshot with all events applied. Kept while the connection is away. */
@@ -33,7 +36,8 @@ export interface SessionState {
 
 export function initialState(outbox: readonly PendingMessage[], hasSession: boolean): SessionState {
   return {
-    status: "connecting", attempt: 0, nextAttemptAt: null, lostAt: null, error: null, channels: {},
+    status: "connecting", attempt: 0, nextAttemptAt: null, lostAt: null,
+    isRestoring: false, error: null, channels: {},
     pending: outbox.length, outbox, restoredCount: 0, hasSession,
   };
 }
@@ -43,14 +47,15 @@ export function withLink(
   state: SessionState,
   link: ReconnectionState,
   rest: "new" | "replaced" | "ended" | null,
-  isOpen: boolean,
+  phase: MachinePhase,
 ): SessionState {
-  const status = rest === null ? statusOf(link, isOpen, state.lostAt !== null) : rest;
+  const status = rest === null ? statusOf(link, phase === "open", state.lostAt !== null) : rest;
   return {
     ...state,
     status: status === "new" ? "connecting" : status,
     attempt: link.kind === "idle" ? 0 : link.attempt,
     nextAttemptAt: link.kind === "waiting" ? link.nextAttemptAt : null,
+    isRestoring: phase === "opening",
   };
 }
 

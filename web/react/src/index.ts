@@ -1,0 +1,10 @@
+export { ReconnectionStatus } from "./ReconnectionStatus";
+export type { ReconnectionStatusProps, ReconnectionTexts } from "./ReconnectionStatus";
+export { recoveryOf, SessionRecovery } from "./SessionRecovery";
+export type { RecoveryState, RecoveryTexts, SessionRecoveryProps } from "./SessionRecovery";
+export { SessionStatus } from "./SessionStatus";
+export type { SessionStatusProps, SessionTexts } from "./SessionStatus";
+export { useCountdown, useElapsed } from "./time";
+export { useReconnection } from "./useReconnection";
+export type { ReconnectionControl, UseReconnectionOptions } from "./useReconnection";
+export { useSession } from "./useSession";
