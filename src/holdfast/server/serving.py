@@ -74,7 +74,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        ws=uvicorn_protocol(hub, origins=settings.origins),  # type: ignore[arg-type]
+        ws=uvicorn_protocol(hub, origins=settings.origins),
         http="httptools",
         lifespan="on",
         log_config=None,

@@ -1,6 +1,7 @@
 """People and programs that are not lost when their connections break."""
 
 from holdfast.session.application import Application
+from holdfast.session.client import ClientStatus, RefusedError, SessionClient
 from holdfast.session.connection import Connection, Handshake, Link, Packet
 from holdfast.session.hub import Hub
 from holdfast.session.record import PresenceState, Session
@@ -11,6 +12,7 @@ from holdfast.session.transaction import Transaction
 
 __all__ = [
     "Application",
+    "ClientStatus",
     "Connection",
     "Handshake",
     "Hub",
@@ -19,7 +21,9 @@ __all__ = [
     "Link",
     "Packet",
     "PresenceState",
+    "RefusedError",
     "Session",
+    "SessionClient",
     "Timer",
     "Transaction",
 ]

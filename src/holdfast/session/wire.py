@@ -30,6 +30,9 @@ Positions = Annotated[
     dict[ChannelName, Position], Meta(max_length=limits.CHANNELS_PER_SYNC_MAX)
 ]
 NULL: Final = Raw(b"null")
+ABSENT: Final = Raw(b"")
+"""A value that is left out; the codec cannot tell ``Raw`` and ``None`` apart when it reads."""
+
 _LENGTH_BYTES: Final = 4
 
 
@@ -105,7 +108,7 @@ class CatchUp(Struct, omit_defaults=True, frozen=True):
     epoch: str
     offset: int
     events: list[tuple[int, Raw]] | None = None
-    snapshot: Raw | None = None
+    snapshot: Raw = ABSENT
     reset: str | None = None
 
 
