@@ -4,7 +4,7 @@
  */
 export interface Schedule {
   (attempt: number, elapsedMs: number): number | null;
-  /** Attempts made within this first part of an outage are not shown to the user as attempts. */
+  /** Attempts planned within this first part of an outage are not shown to the user as attempts. */
   readonly quietMs?: number;
 }
 
@@ -62,8 +62,11 @@ export function quickSchedule(options: { readonly random?: () => number } = {}):
       const delay = Math.min(QUICK_DELAY_MAX_MS, QUICK_FIRST_MS * QUICK_GROWTH ** (attempt - 1));
       return withJitter(delay, random);
     }
-    if (elapsedMs >= QUICK_PHASE_MS + SLOW_ATTEMPTS_MAX * SLOW_DELAY_MS) return null;
-    return withJitter(SLOW_DELAY_MS, random);
+    // One attempt in the first quarter of each half minute, so that jitter cannot add an eleventh.
+    const slot = Math.floor((elapsedMs - QUICK_PHASE_MS) / SLOW_DELAY_MS) + 1;
+    if (slot > SLOW_ATTEMPTS_MAX) return null;
+    const startsAt = QUICK_PHASE_MS + slot * SLOW_DELAY_MS;
+    return startsAt - elapsedMs + random() * JITTER_SHARE * SLOW_DELAY_MS;
   };
   return Object.assign(schedule, { quietMs: QUICK_PHASE_MS });
 }

@@ -6,7 +6,7 @@ import type { ErrorShape } from "./errors";
 import type { Outbox } from "./outbox";
 import { ChannelPositions } from "./positions";
 import { OWN_CHANNEL, PROTOCOL_VERSION, readReply } from "./wire";
-import type { Opening, Replay, Replays, ServerFrame } from "./wire";
+import type { Opening, Positions, Replay, Replays, ServerFrame } from "./wire";
 
 /*
  * The client's half of the session protocol, without sockets, clocks or timers: facts go in,
@@ -45,6 +45,11 @@ export class Machine {
   /** Of the session that this page load is or was in. */
   get credentials(): Credentials | null {
     return this.#credentials;
+  }
+
+  /** Of all channels that the session is in, as far as it is known here. */
+  get positions(): Positions {
+    return this.#positions.all();
   }
 
   /** The connection is there and no session is known: ask for one. */

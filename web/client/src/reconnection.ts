@@ -40,6 +40,8 @@ export class Reconnection {
   #tries = 0;
   /** Those that are shown to the user. */
   #shown = 0;
+  /** The attempt that was planned last is one to show. */
+  #isShown = false;
   #outageSince = 0;
   #succeededAt = -Infinity;
   #notBefore = -Infinity;
@@ -102,12 +104,15 @@ export class Reconnection {
   #newOutage(): void {
     this.#tries = 0;
     this.#shown = 0;
+    this.#isShown = (this.#options.schedule.quietMs ?? 0) === 0;
     this.#outageSince = this.#now();
   }
 
   #plan(floorMs: number): void {
     this.#notBefore = this.#now() + floorMs;
-    const delay = this.#options.schedule(this.#tries, this.#now() - this.#outageSince);
+    const elapsed = this.#now() - this.#outageSince;
+    this.#isShown = elapsed >= (this.#options.schedule.quietMs ?? 0);
+    const delay = this.#options.schedule(this.#tries, elapsed);
     if (delay === null) this.#enter({ kind: "given_up", attempt: this.#shown });
     else this.#wait(Math.max(delay, floorMs));
   }
@@ -127,9 +132,8 @@ export class Reconnection {
   }
 
   #attempt(): void {
-    const elapsed = this.#now() - this.#outageSince;
     this.#tries += 1;
-    if (elapsed >= (this.#options.schedule.quietMs ?? 0)) this.#shown += 1;
+    if (this.#isShown) this.#shown += 1;
     this.#enter({ kind: "attempting", attempt: this.#shown });
     if (this.#state.kind === "attempting") this.#options.attempt();
   }

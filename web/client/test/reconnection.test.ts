@@ -98,5 +98,5 @@ test("attempts of the quiet phase are not counted", async () => {
     reconnection.failed();
   }
 
-  expect(shown).toEqual([0, 0, 1, 2]);
+  expect(shown).toEqual([0, 0, 0, 1]);
 });

@@ -90,12 +90,10 @@ export class World {
 }
 
 export class Tab {
-  readonly #world: World;
   readonly #listeners = new Set<(wakeup: Wakeup) => void>();
   readonly platform: Platform;
 
   constructor(world: World) {
-    this.#world = world;
     this.platform = {
       timers: world.timers,
       monotonic: () => world.now,

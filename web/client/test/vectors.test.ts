@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Replayer } from "./replayer";
+import type { Vector } from "./replayer";
+
+// The working directory may be `web` or one of its folders.
+const folder = ["vectors", "../vectors"].map((path) => join(process.cwd(), path)).find(isFolder) ?? "vectors";
+
+function isFolder(path: string): boolean {
+  try {
+    return readdirSync(path).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+const vectors = readdirSync(folder)
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector)
+  .filter((vector) => vector.for?.includes("client") ?? true);
+
+test.each(vectors.map((vector) => [vector.name, vector] as const))("%s", async (_name, vector) => {
+  const replayer = new Replayer();
+
+  await replayer.play(vector);
+
+  expect(vector.steps.length).toBeGreaterThan(0);
+});
