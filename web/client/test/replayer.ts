@@ -199,7 +199,7 @@ export class Replayer {
     if (wanted["retry_after_ms"] !== undefined) expect(client.retryAfterMs).toBe(wanted["retry_after_ms"]);
     if (pending !== undefined) expect(client.outbox.messages).toHaveLength(pending as number);
     if (positions !== undefined) expect(client.machine.positions).toEqual(positions);
-    if (snapshots !== undefined) expect(client.snapshots).toMatchObject(snapshots);
+    if (snapshots !== undefined) expect(client.snapshots).toMatchObject(snapshots as Data);
     for (const [channel, list] of Object.entries((events ?? {}) as Data)) expect(client.events[channel]).toEqual(list);
   }
 

@@ -1,19 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Replayer } from "./replayer";
 import type { Vector } from "./replayer";
 
-// The working directory may be `web` or one of its folders.
-const folder = ["vectors", "../vectors"].map((path) => join(process.cwd(), path)).find(isFolder) ?? "vectors";
-
-function isFolder(path: string): boolean {
-  try {
-    return readdirSync(path).length > 0;
-  } catch {
-    return false;
-  }
-}
+const folder = fileURLToPath(new URL("../../vectors/", import.meta.url));
 
 const vectors = readdirSync(folder)
   .filter((name) => name.endsWith(".json"))
