@@ -17,6 +17,8 @@ import type { Reply } from "./wire";
 const WINDOW = 16;
 const PENDING_STREAMS_MAX = 8;
 const STALL_DEFAULT_MS = 1_000;
+/** A rate limit names the time until one frame is allowed; wait until some are. */
+const STALL_MS_MIN = 500;
 /** A server that refuses number 1 of stream after stream would keep us busy for ever. */
 const RENEWALS_MAX = 3;
 
@@ -62,7 +64,7 @@ export class Deliveries {
   opened(acked: Readonly<Record<string, number>> | null): Effect[] {
     const effects = this.settleHeld();
     if (acked !== null) {
-      for (const [stream, seq] of Object.entries(acked)) effects.push(...this.acked(stream, seq, false));
+      effects.push(...this.#settleUpTo(acked));
       for (const message of this.#outbox.takeVanished()) effects.push(this.#settled(message));
       this.#renewUnknown(acked);
     }
@@ -105,6 +107,11 @@ export class Deliveries {
     return [...messages.map((message) => this.#settled(message)), ...this.flush()];
   }
 
+  /** The same for several streams at once, with all answers known. */
+  ackedAll(acked: Readonly<Record<string, number>>): Effect[] {
+    return [...this.#settleUpTo(acked), ...this.flush()];
+  }
+
   settleHeld(): Effect[] {
     const held = this.#held;
     this.#held = [];
@@ -123,8 +130,7 @@ export class Deliveries {
     if (isTransient(error)) {
       this.#stalled.add(stream);
       this.#sentUpTo.set(stream, seq - 1);
-      const afterMs = error.retryAfter == null ? STALL_DEFAULT_MS : error.retryAfter * 1_000;
-      return [{ do: "resend_later", afterMs }];
+      return [resendAfter(error)];
     }
     // The number is used up on neither side. What follows cannot have been handled, so it may get
     // new numbers; what precedes may have been, so it stays where it is.
@@ -132,6 +138,19 @@ export class Deliveries {
     this.#outbox.renew((each) => each.stream === stream && each.seq > seq);
     this.#answers.delete(message.id);
     return [{ do: "refused", message, error }, ...this.flush()];
+  }
+
+  /** Something was refused for now, and it may have been any of what was sent. */
+  refusedUnnamed(error: ErrorShape): Effect[] {
+    if (!isTransient(error)) return [];
+    for (const stream of this.#announced) this.#stalled.add(stream);
+    this.#sentUpTo.clear();
+    return [resendAfter(error)];
+  }
+
+  #settleUpTo(acked: Readonly<Record<string, number>>): Effect[] {
+    return Object.entries(acked).flatMap(([stream, seq]) =>
+      this.#outbox.settle(stream, seq).map((message) => this.#settled(message)));
   }
 
   #gap(message: PendingMessage): Effect[] | null {
@@ -167,4 +186,9 @@ export class Deliveries {
 function isTransient(error: ErrorShape): boolean {
   const family = Math.floor(error.code / 1_000);
   return error.retryAfter != null || family === 2 || family === 8;
+}
+
+function resendAfter({ retryAfter }: ErrorShape): Effect {
+  const afterMs = retryAfter == null ? STALL_DEFAULT_MS : Math.max(STALL_MS_MIN, retryAfter * 1_000);
+  return { do: "resend_later", afterMs };
 }

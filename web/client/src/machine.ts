@@ -32,6 +32,8 @@ export class Machine {
   readonly #outbox: Outbox;
   #phase: MachinePhase = "closed";
   #credentials: Credentials | null = null;
+  /** The channels that each unanswered `sync` of this connection has asked for. */
+  #syncs: string[][] = [];
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -85,6 +87,7 @@ export class Machine {
   /** The connection is gone, with or without a goodbye. */
   lost(): void {
     this.#phase = "closed";
+    this.#syncs = [];
     this.#deliveries.lost();
   }
 
@@ -102,8 +105,11 @@ export class Machine {
 
   /** The time of `resend_later` is over. */
   resend(): Effect[] {
+    if (this.#phase !== "open") return [];
     this.#deliveries.unstall();
-    return this.flush();
+    // What was refused without saying what it was may have been a `sync` as well.
+    const again = this.#syncs.splice(0).length > 0 ? this.#sync() : [];
+    return [...again, ...this.flush()];
   }
 
   /** Whether something was sent on this connection that the server has not acknowledged. */
@@ -143,9 +149,10 @@ export class Machine {
         this.#positions.forget(frame.ch);
         return [{ do: "left", channel: frame.ch }];
       case "resync":
-        return this.#sync(this.#positions.channels);
+        this.#positions.wait(this.#positions.channels);
+        return this.#sync();
       case "synced":
-        return this.#synced(frame.channels);
+        return this.#synced(frame.channels, frame.acked);
       case "error":
         return this.#refusal(frame.error, frame.of);
       case "welcome":
@@ -162,11 +169,7 @@ export class Machine {
       transmit({ t: "confirm" }),
       { do: "opened", isRestored: acked !== null, now: frame.now, pingMs: frame.pingMs, graceMs: frame.graceMs },
     ];
-    const held = this.#positions.channels;
-    for (const channel of this.#positions.missingFrom(frame.channels, held)) {
-      this.#positions.forget(channel);
-      effects.push({ do: "left", channel });
-    }
+    effects.push(...this.#leave(frame.channels, this.#positions.channels));
     effects.push(...this.#applyAll(frame.channels));
     // A replay with a hole closes the connection; what follows would go into a dead socket.
     if (this.phase !== "open") return effects;
@@ -180,7 +183,8 @@ export class Machine {
       case "apply":
         return this.#applied(channel, offset, data);
       case "gap":
-        return this.#sync([channel]);
+        this.#positions.wait([channel]);
+        return this.#sync();
       case "repeated":
       case "waiting":
         return [];
@@ -203,17 +207,25 @@ export class Machine {
     return this.#deliveries.acked(stream, seq, this.#positions.isWaiting(OWN_CHANNEL));
   }
 
-  #sync(channels: readonly string[]): Effect[] {
-    const asked = channels.filter((channel) => !this.#positions.isWaiting(channel));
-    this.#positions.wait(asked);
-    if (asked.length === 0) return [];
-    return [transmit({ t: "sync", channels: this.#positions.of(asked) })];
+  /** Asks from all positions: a channel that is not named would be answered with a snapshot. */
+  #sync(): Effect[] {
+    this.#syncs.push(this.#positions.channels);
+    return [transmit({ t: "sync", channels: this.#positions.all() })];
   }
 
-  #synced(replays: Replays): Effect[] {
-    const effects = this.#applyAll(replays);
-    if (!this.#positions.isWaiting(OWN_CHANNEL)) effects.push(...this.#deliveries.settleHeld());
-    return effects;
+  #synced(replays: Replays, acked: Readonly<Record<string, number>>): Effect[] {
+    const effects = [...this.#leave(replays, this.#syncs.shift() ?? []), ...this.#applyAll(replays)];
+    if (this.phase !== "open" || this.#positions.isWaiting(OWN_CHANNEL)) return effects;
+    // Acknowledgements may have been dropped together with the events.
+    return [...effects, ...this.#deliveries.settleHeld(), ...this.#deliveries.ackedAll(acked)];
+  }
+
+  /** Forgets the channels that were asked for and are not in the answer. */
+  #leave(replays: Replays, asked: readonly string[]): Effect[] {
+    return this.#positions.missingFrom(replays, asked).map((channel) => {
+      this.#positions.forget(channel);
+      return { do: "left", channel };
+    });
   }
 
   #applyAll(replays: Replays): Effect[] {
@@ -241,7 +253,7 @@ export class Machine {
   }
 
   #refusal(error: ErrorShape, of: { stream: string; seq: number } | null): Effect[] {
-    if (of === null) return [{ do: "notice", error }];
+    if (of === null) return [{ do: "notice", error }, ...this.#deliveries.refusedUnnamed(error)];
     const effects = this.#deliveries.refused(of.stream, of.seq, error);
     return effects ?? this.#violation("The server refuses the first number of every stream.");
   }

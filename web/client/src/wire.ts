@@ -55,7 +55,7 @@ export type ServerFrame =
   | { readonly t: "joined"; readonly ch: string; readonly replay: Replay }
   | { readonly t: "left"; readonly ch: string }
   | { readonly t: "resync" }
-  | { readonly t: "synced"; readonly channels: Replays }
+  | { readonly t: "synced"; readonly acked: Readonly<Record<string, number>>; readonly channels: Replays }
   | { readonly t: "ping"; readonly n: number }
   | { readonly t: "pong"; readonly n: number; readonly now: number }
   | { readonly t: "error"; readonly error: ErrorShape; readonly of: { readonly stream: string; readonly seq: number } | null }
@@ -127,7 +127,7 @@ function parseFrame(line: string): ServerFrame | null {
     case "resync":
       return { t: "resync" };
     case "synced":
-      return { t: "synced", channels: replaysOf(f["channels"]) };
+      return { t: "synced", acked: countsOf(f["acked"] ?? {}), channels: replaysOf(f["channels"]) };
     case "ping":
       return { t: "ping", n: count(f, "n") };
     case "pong":

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test } from "vitest";
 import { MESSAGE_BYTES_MAX, Outbox, OUTBOX_MESSAGES_MAX } from "../src/outbox";
 import { OutboxFullError } from "../src/index";

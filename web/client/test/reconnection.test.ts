@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test } from "vitest";
 import { exponentialSchedule, Reconnection } from "../src/index";
 import type { ReconnectionState, Schedule } from "../src/index";

@@ -1,5 +1,5 @@
 import type { Socket, SocketEvents } from "../src/index";
-import type { ClientFrame } from "../src/wire";
+import type { ClientFrame, Positions } from "../src/wire";
 import type { World } from "./world";
 
 /*
@@ -124,11 +124,9 @@ export class FakeServer {
         if (session !== null) this.#send(connection, session, frame);
         return;
       case "sync": {
-        const channels: Data = {};
-        for (const [name, [, offset]] of Object.entries(frame.channels)) {
-          channels[name] = replay(name === "room" ? this.room : session?.me ?? this.room, offset);
-        }
-        return this.#say(connection, { t: "synced", channels });
+        if (session === null) return;
+        const acked = Object.fromEntries(session.streams);
+        return this.#say(connection, { t: "synced", acked, channels: this.#catchUp(session, frame.channels) });
       }
       case "leave":
         if (session !== null) this.#sessions.delete(session.id);
@@ -166,14 +164,18 @@ export class FakeServer {
     session.next ??= this.#name("r");
     connection.session = session;
     const acked = Object.fromEntries([frame.stream, ...frame.pending].map((s) => [s, session.streams.get(s) ?? 0]));
-    const [me, room] = [frame.channels["@me"], frame.channels["room"]];
     this.#say(connection, {
       t: "restored", session: session.id, token: session.next, ...this.#opening(), acked,
-      channels: {
-        "@me": me === undefined ? { epoch: session.me.epoch, offset: session.me.log.length, snapshot: {} } : replay(session.me, me[1]),
-        room: room === undefined || room[0] !== this.room.epoch ? this.#roomNow() : replay(this.room, room[1]),
-      },
+      channels: this.#catchUp(session, frame.channels),
     });
+  }
+
+  #catchUp(session: Kept, positions: Positions): Data {
+    const [me, room] = [positions["@me"], positions["room"]];
+    return {
+      "@me": me === undefined ? { epoch: session.me.epoch, offset: session.me.log.length, snapshot: {} } : replay(session.me, me[1]),
+      room: room === undefined || room[0] !== this.room.epoch ? this.#roomNow() : replay(this.room, room[1]),
+    };
   }
 
   #send(connection: Connection, session: Kept, frame: Extract<ClientFrame, { t: "send" }>): void {

@@ -1,3 +1,4 @@
+// @vitest-environment node
 import { expect, test } from "vitest";
 import { HoldfastError, Session } from "../src/index";
 import type { SessionOptions } from "../src/index";
