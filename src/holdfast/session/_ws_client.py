@@ -47,6 +47,7 @@ class ClientSocket(asyncio.Protocol):
         self._on_message = on_message
         self._on_lost = on_lost
         self._parts: list[bytes] = []
+        self.bytes_passed = 0
         self._transport: asyncio.Transport
 
     def send(self, message: bytes) -> None:
@@ -77,6 +78,7 @@ class ClientSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
+        self.bytes_passed += len(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Response):
@@ -125,6 +127,7 @@ class ClientSocket(asyncio.Protocol):
             if self._transport.is_closing():
                 return
             if chunk:
+                self.bytes_passed += len(chunk)
                 self._transport.write(chunk)
             else:
                 self._transport.close()

@@ -107,11 +107,17 @@ class SessionClient:
         self._finished: ResilienceError | None = None
         self._retry_after = 0.0
         self._last_heard = 0.0
+        self._bytes_passed = 0
         self._task: asyncio.Task[None] | None = None
         self.status = ClientStatus.CONNECTING
         self.restored = 0
         self.lost_at: float | None = None
         self.restored_at: float | None = None
+
+    @property
+    def bytes_passed(self) -> int:
+        """How many bytes went over all its connections, in both directions."""
+        return self._bytes_passed + (0 if self._socket is None else self._socket.bytes_passed)
 
     @property
     def session(self) -> str | None:
@@ -214,6 +220,7 @@ class SessionClient:
                         await self._gone.wait()
         finally:
             self._socket.abort()
+            self._bytes_passed += self._socket.bytes_passed
             self._socket = None
             self._machine.lost()
 
