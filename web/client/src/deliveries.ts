@@ -128,8 +128,10 @@ export class Deliveries {
     if (message === null) return [];
     if (error.code === codes.SEQUENCE_GAP) return this.#gap(message);
     if (isTransient(error)) {
+      // Several in a row may be refused; all is to be sent again from the first of them.
+      this.#sentUpTo.set(stream, Math.min(seq - 1, this.#sentUpTo.get(stream) ?? 0));
+      if (this.#stalled.has(stream)) return [];
       this.#stalled.add(stream);
-      this.#sentUpTo.set(stream, seq - 1);
       return [resendAfter(error)];
     }
     // The number is used up on neither side. What follows cannot have been handled, so it may get

@@ -2,10 +2,10 @@ import { quickSchedule } from "./backoff";
 import { Board } from "./board";
 import { ServerClock } from "./clock";
 import { codes } from "./codes";
-import { chooseCredentials, CredentialStore } from "./credentials";
-import type { Credentials } from "./credentials";
+import { CredentialStore } from "./credentials";
 import type { Effect } from "./effects";
 import { HoldfastError } from "./errors";
+import { Identity } from "./identity";
 import { Later, shielded } from "./later";
 import { Link } from "./link";
 import { Machine } from "./machine";
@@ -30,7 +30,7 @@ const REREADS_MAX = 3;
 export class Session {
   readonly #options: SessionOptions;
   readonly #platform: Platform;
-  readonly #credentials: CredentialStore;
+  readonly #identity: Identity;
   readonly #outbox: Outbox;
   readonly #machine: Machine;
   readonly #link: Link;
@@ -41,9 +41,6 @@ export class Session {
   readonly #later: Later;
   /** Not null: nothing is done by itself. */
   #rest: "new" | "replaced" | "ended" | null = "new";
-  #rejected: Credentials | null = null;
-  #rereads = 0;
-  #prefersStored = false;
   #wasOpen = false;
   #openedAt = 0;
   /** Goes up with each connection, so that a slow `auth` does not speak into a later one. */
@@ -54,15 +51,15 @@ export class Session {
     const store = new SafeStore(platform.storage());
     this.#options = options;
     this.#platform = platform;
-    this.#credentials = new CredentialStore(store, options.name);
+    this.#identity = new Identity(new CredentialStore(store, options.name));
     this.#outbox = new Outbox({
       store, name: options.name, newStream: () => randomName(platform), wall: () => platform.wall(),
     });
     this.#machine = new Machine(this.#outbox);
     this.#clock = new ServerClock(platform);
     this.#later = new Later(platform.timers);
-    const hasSession = this.#credentials.read() !== null;
-    this.#board = new Board(initialState(this.#outbox.messages, hasSession), (next) => this.#complete(next));
+    const initial = initialState(this.#outbox.messages, this.#identity.isKnown);
+    this.#board = new Board(initial, (next) => this.#complete(next));
     this.#link = new Link({
       url: options.url,
       schedule: options.schedule ?? quickSchedule({ random: () => platform.random() }),
@@ -105,8 +102,7 @@ export class Session {
   /** Ends the session for good: the server forgets it, and so does this browser. */
   leave(): void {
     if (this.#machine.phase === "open") this.#transmit({ t: "leave" });
-    const mine = this.#machine.credentials ?? this.#credentials.read();
-    if (mine !== null) this.#credentials.forget(mine);
+    this.#identity.forget(this.#machine.credentials);
     for (const message of this.#outbox.messages) this.#outbox.discard(message.id);
     this.#machine.forget();
     this.#board.change({ hasSession: false, channels: {} });
@@ -126,7 +122,7 @@ export class Session {
   /** Brings a session that is used in another tab or on another device back here. */
   takeBack(): void {
     if (this.#rest !== "replaced") return;
-    this.#prefersStored = true;
+    this.#identity.preferStored();
     this.start();
   }
 
@@ -161,12 +157,9 @@ export class Session {
   #connected(): void {
     this.#connection += 1;
     this.#openedAt = this.#platform.monotonic();
-    const [stored, mine] = [this.#credentials.read(), this.#machine.credentials];
-    // Cleared by the user while this page is open: what we hold is all there is.
-    if (stored === null && mine !== null && this.#rejected === null) this.#outbox.saveAll();
-    const credentials = chooseCredentials({
-      stored, mine, rejected: this.#rejected, prefersStored: this.#prefersStored,
-    });
+    const mine = this.#machine.credentials;
+    if (this.#identity.wasCleared(mine)) this.#outbox.saveAll();
+    const credentials = this.#identity.choose(mine);
     if (credentials === null) this.#introduce();
     else this.#perform(this.#machine.resume(credentials));
   }
@@ -177,12 +170,10 @@ export class Session {
       if (connection === this.#connection) action();
     };
     // Whatever `auth` needs (a request, mostly) may fail just as a connection does.
-    Promise.resolve()
-      .then(() => this.#options.auth())
-      .then(
-        (auth) => ifCurrent(() => this.#perform(this.#machine.hello(auth))),
-        () => ifCurrent(() => this.#link.replace()),
-      );
+    Promise.resolve().then(() => this.#options.auth()).then(
+      (auth) => ifCurrent(() => this.#perform(this.#machine.hello(auth))),
+      () => ifCurrent(() => this.#link.replace()),
+    );
   }
 
   #received(text: string): void {
@@ -223,10 +214,10 @@ export class Session {
       case "transmit":
         return this.#transmit(effect.frame);
       case "keep":
-        this.#credentials.write(effect.credentials);
+        this.#identity.accepted(effect.credentials);
         return this.#board.change({ hasSession: true });
       case "forget":
-        return this.#credentials.forget(effect.credentials);
+        return this.#identity.forget(effect.credentials);
       case "opened":
         return this.#opened(effect);
       case "snapshot":
@@ -260,9 +251,6 @@ export class Session {
   }
 
   #opened({ now, pingMs }: Extract<Effect, { do: "opened" }>): void {
-    this.#rejected = null;
-    this.#rereads = 0;
-    this.#prefersStored = false;
     this.#clock.learn(this.#openedAt, now);
     for (let k = 0; k < JOIN_SAMPLES; k += 1) this.#later.add(k * JOIN_SAMPLE_MS, () => this.#ping());
     const { restoredCount, lostAt } = this.#board.next;
@@ -283,9 +271,7 @@ export class Session {
     const tried = this.#machine.credentials;
     this.#link.replace(retryAfterMs);
     if (next === "retry") return;
-    this.#rejected = tried;
-    this.#rereads += 1;
-    if (this.#rereads <= REREADS_MAX) this.#link.tryNow();
+    if (this.#identity.rejected(tried) <= REREADS_MAX) this.#link.tryNow();
   }
 
   #finish(how: "replaced" | "ended", error: HoldfastError | null): void {
@@ -308,7 +294,6 @@ export class Session {
   }
 
   #complete(next: SessionState): SessionState {
-    const linked = withLink(next, this.#link.state, this.#rest, this.#machine.phase);
-    return withOutbox(linked, this.#outbox.messages);
+    return withOutbox(withLink(next, this.#link.state, this.#rest, this.#machine.phase), this.#outbox.messages);
   }
 }

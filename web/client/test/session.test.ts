@@ -247,15 +247,15 @@ test("a message refused for now is sent again after the time that the server nam
   const { world, server, open } = build();
   const session = open();
   await world.pass(2_000);
-  server.refuseNext({ code: 2001, name: "RATE_LIMIT_EXCEEDED", retry_after: 3 });
+  for (let n = 0; n < 2; n += 1) server.refuseNext({ code: 2001, name: "RATE_LIMIT_EXCEEDED", retry_after: 3 });
 
-  const answers = ["a", "b"].map((say) => outcomeOf(session.send({ say })));
+  const answers = ["a", "b", "c"].map((say) => outcomeOf(session.send({ say })));
   await world.pass(2_900);
   expect(server.handled).toEqual([]);
   await world.pass(200);
 
-  expect(server.handled).toEqual([{ say: "a" }, { say: "b" }]);
-  expect(answers.map(({ value }) => value)).toEqual([{ n: 1 }, { n: 2 }]);
+  expect(server.handled).toEqual([{ say: "a" }, { say: "b" }, { say: "c" }]);
+  expect(answers.map(({ value }) => value)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
 });
 
 test("a message refused for good rejects, and those after it are handled", async () => {
