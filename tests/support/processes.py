@@ -27,7 +27,9 @@ class ServerProcess:
         self.data = data
         self.port = free_port() if port is None else port
         self.log = data.parent / f"{data.name}.log"
-        self._settings = {f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()}
+        self._settings = {
+            f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

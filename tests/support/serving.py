@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def listening(app: Any, folder: Path | None = None, **more: Any) -> AsyncIterator[tuple[Hub, str]]:
+async def listening(
+    app: Any, folder: Path | None = None, **more: Any
+) -> AsyncIterator[tuple[Hub, str]]:
     """Serve a hub on a free port, without HTTP; yields it and its URL."""
     if folder is None:
         async with _served(Hub(app, **more)) as served:

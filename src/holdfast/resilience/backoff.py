@@ -5,8 +5,11 @@ No sleep inside; whoever uses a schedule waits in its own way.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
 
 
 def exponential(

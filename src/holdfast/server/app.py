@@ -99,9 +99,7 @@ class AddressLimit:
     def __init__(self, app: ASGIApp, hub: Hub) -> None:
         self._app = app
         self._hub = hub
-        self._buckets = KeyedTokenBucket(
-            limits.HTTP_RATE, limits.HTTP_BURST, limits.ADDRESSES_MAX
-        )
+        self._buckets = KeyedTokenBucket(limits.HTTP_RATE, limits.HTTP_BURST, limits.ADDRESSES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer 429."""
@@ -126,7 +124,9 @@ def _body(error: ResilienceError) -> dict[str, object]:
 
 
 def _retry_after(error: ResilienceError) -> dict[str, str]:
-    return {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
+    return (
+        {} if error.retry_after is None else {"Retry-After": str(max(1, round(error.retry_after)))}
+    )
 
 
 def _answer_error(_: Request[Any, Any, Any], error: ResilienceError) -> Response[object]:

@@ -132,7 +132,9 @@ class _Link:
                 frames, self._queue, self._queued = self._queue, [], 0
                 for message in _messages(frames):
                     data = self._codec.join(message)
-                    kind, value = ("text", data.decode()) if self._codec.is_text else ("bytes", data)
+                    kind, value = (
+                        ("text", data.decode()) if self._codec.is_text else ("bytes", data)
+                    )
                     await self._send({"type": "websocket.send", kind: value})
             if self._is_dropping and self._connection is not None:
                 self._is_dropping = False

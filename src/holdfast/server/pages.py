@@ -25,8 +25,10 @@ BUILT: Final = Path(__file__).parent / "pages"
 SECURITY_HEADERS: Final = (
     (
         b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-        b"connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        (
+            b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+            b"connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        ),
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -81,13 +83,17 @@ class Pages:
             await send({"type": "http.response.body", "body": b""})
             return
         accepted = headers.get(b"accept-encoding", b"").decode("latin-1")
-        encoding = next((name for name in ("br", "gzip") if name in accepted and name in page.bodies), "")
+        encoding = next(
+            (name for name in ("br", "gzip") if name in accepted and name in page.bodies), ""
+        )
         body = page.bodies[encoding]
         base += [(b"content-type", page.kind), (b"content-length", str(len(body)).encode())]
         if encoding:
             base.append((b"content-encoding", encoding.encode()))
         await send({"type": "http.response.start", "status": 200, "headers": base})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
+        )
 
     def _find(self, path: str) -> Page | None:
         page = self._files.get(path.removeprefix("/"))

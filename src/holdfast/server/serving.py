@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    app: Any,  # noqa: ANN401 - any ASGI application
+    app: Any,
     hub: Hub,
     listener: socket.socket,
     settings: ServerSettings,
@@ -85,6 +85,7 @@ async def serve(
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
 
     def end(number: int) -> None:
         if server.should_exit:
@@ -93,6 +94,7 @@ async def serve(
             return
         log.info("%s: ending", signal.Signals(number).name)
         server.should_exit = True
+        asked.set()
 
     handled = [signal.SIGTERM, signal.SIGINT]
     if hasattr(signal, "SIGHUP"):
@@ -101,12 +103,13 @@ async def serve(
         loop.add_signal_handler(number, end, number)
     try:
         serving = loop.create_task(server.serve([listener]), name="holdfast-http")
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(0.005)
         if not serving.done():
             on_ready()
-        while not server.should_exit and not serving.done():
-            await asyncio.sleep(0.05)
+        stopping = loop.create_task(asked.wait())
+        await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         await hub.stop(spread=settings.drain)
         await serving
     finally:

@@ -65,7 +65,9 @@ def read_settings(
     """
     environment = os.environ if environment is None else environment
     given: dict[str, tuple[object, str]] = {}
-    path = file or (Path(environment[PREFIX + "CONFIG"]) if PREFIX + "CONFIG" in environment else None)
+    path = file or (
+        Path(environment[PREFIX + "CONFIG"]) if PREFIX + "CONFIG" in environment else None
+    )
     if path is not None or Path("holdfast.toml").is_file():
         path = path or Path("holdfast.toml")
         given |= {name: (value, str(path)) for name, value in _read_file(path).items()}
@@ -115,16 +117,14 @@ def _converted(name: str, value: object, source: str, default: object) -> object
             parts = value if isinstance(value, list | tuple) else str(value).split(",")
             return tuple(str(part).strip() for part in parts if str(part).strip())
         if isinstance(value, bool) or not isinstance(value, str | int | float | Path):
-            raise ValueError  # noqa: TRY301 - one message for all wrong kinds, below
+            raise ValueError  # noqa: TRY004 - one message for all wrong kinds, below
         return type(default)(value)  # type: ignore[call-arg]
     except ValueError as error:
         kind = {"int": "a whole number", "float": "a number"}.get(type(default).__name__, "a text")
         raise SettingsError(f"{source}: {name} must be {kind}, not {value!r}.") from error
 
 
-def _refuse_nonsense(
-    server: Mapping[str, object], given: Mapping[str, tuple[object, str]]
-) -> None:
+def _refuse_nonsense(server: Mapping[str, object], given: Mapping[str, tuple[object, str]]) -> None:
     def wrong(name: str, must: str) -> SettingsError:
         return SettingsError(f"{given[name][1]}: {name} must be {must}, not {server[name]!r}.")
 

@@ -161,7 +161,7 @@ class HubProtocol(asyncio.Protocol):
         self._protocol.receive_eof()
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         """The transport is gone."""
         self._is_closing = True
         self._queue.clear()
@@ -279,7 +279,7 @@ def uvicorn_protocol(
     flusher = TurnFlusher()
 
     class UvicornHubProtocol(HubProtocol):
-        def __init__(self, config: object, server_state: Any, app_state: object) -> None:  # noqa: ANN401 - uvicorn's own
+        def __init__(self, config: object, server_state: Any, app_state: object) -> None:  # noqa: ARG002 - uvicorn's
             super().__init__(hub, flusher, path=path, origins=origins)
             connections: set[object] = server_state.connections
             connections.add(self)
@@ -305,12 +305,10 @@ def is_same_host(origin: str, host: str) -> bool:
     return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
 
 
-def _chosen(protocol: ServerProtocol, offered: Sequence[str]) -> Any:  # noqa: ANN401 - as declared there
+def _chosen(_: ServerProtocol, offered: Sequence[str]) -> Any:
     return next((name for name in offered if name in CODECS), None)
 
 
 def _remote(transport: asyncio.BaseTransport) -> str:
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else ""
-
-

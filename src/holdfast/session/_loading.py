@@ -31,7 +31,9 @@ class Generation:
     def __init__(self) -> None:
         self.is_failed = False
 
-    def job(self, run: Callable[[sqlite3.Connection], None]) -> Callable[[sqlite3.Connection], None]:
+    def job(
+        self, run: Callable[[sqlite3.Connection], None]
+    ) -> Callable[[sqlite3.Connection], None]:
         """Guard a job: it runs only while all before it did."""
 
         def guarded(connection: sqlite3.Connection) -> None:
@@ -110,4 +112,3 @@ def _probe(connection: sqlite3.Connection) -> None:
         "INSERT INTO migration VALUES ('probe', 0) ON CONFLICT (name) DO UPDATE SET version = 0"
     )
     connection.execute("DELETE FROM migration WHERE name = 'probe'")
-

@@ -113,9 +113,7 @@ class Reception:
         connection.stream = frame.stream
         session.stream(frame.stream)
         tokens = session.tokens
-        tx.execute(
-            store.SET_TOKENS, (tokens.current, tokens.following, tx.now_ms, session.id)
-        )
+        tx.execute(store.SET_TOKENS, (tokens.current, tokens.following, tx.now_ms, session.id))
         hub.heartbeat.came(tx, session)
 
         def show() -> None:
@@ -169,9 +167,7 @@ class Reception:
         self._read(connection, session, answer.channels)
         self._hub.heartbeat.opened(connection)
 
-    def _read_on(
-        self, connection: Connection, session: Session, answer: wire.Synced
-    ) -> None:
+    def _read_on(self, connection: Connection, session: Session, answer: wire.Synced) -> None:
         if session.connection is not connection:
             return
         connection.is_lagging = False

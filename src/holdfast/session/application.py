@@ -35,9 +35,7 @@ class Application(Protocol):
         """Read everything from the store: at the start, and again after a failed commit."""
         ...
 
-    def open(
-        self, tx: Transaction, session: Session, auth: bytes, handshake: Handshake
-    ) -> None:
+    def open(self, tx: Transaction, session: Session, auth: bytes, handshake: Handshake) -> None:
         """Admit a new session: set its principal, put it into channels.
 
         Args:

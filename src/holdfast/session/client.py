@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +31,7 @@ from holdfast.session.wire import JSON, ClientPing
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
     from types import TracebackType
     from typing import Self
@@ -233,7 +232,7 @@ class SessionClient:
             log.warning("the server breaks the protocol: %s", error)
             self.cut()
 
-    def _perform(self, effects: list[machine.Effect]) -> None:
+    def _perform(self, effects: list[machine.Effect]) -> None:  # noqa: C901 - one for each
         outgoing: list[bytes] = []
         for effect in effects:
             match effect:
@@ -251,9 +250,7 @@ class SessionClient:
                     self._settle(seq)
                 case machine.Postponed(retry_after):
                     loop = asyncio.get_running_loop()
-                    loop.call_later(
-                        retry_after, lambda: self._perform(self._machine.send_again())
-                    )
+                    loop.call_later(retry_after, lambda: self._perform(self._machine.send_again()))
                 case machine.Ended():
                     self._on_bye(effect)
         if outgoing and self._socket is not None:

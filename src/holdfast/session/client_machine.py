@@ -95,9 +95,7 @@ class Ended:
     again: bool
 
 
-Effect = (
-    Transmit | Opened | Shown | Delivered | Answered | Acknowledged | Postponed | Ended
-)
+Effect = Transmit | Opened | Shown | Delivered | Answered | Acknowledged | Postponed | Ended
 
 FRESH_START: Final = frozenset({ErrorCode.SESSION_EXPIRED, ErrorCode.TOKEN_REJECTED})
 
@@ -180,7 +178,7 @@ class ClientMachine:
         was_open = self.state is ClientState.OPEN
         return [Transmit(wire.Leave())] if was_open else []
 
-    def received(self, frame: wire.ServerFrame) -> list[Effect]:  # noqa: PLR0911 - one for each frame
+    def received(self, frame: wire.ServerFrame) -> list[Effect]:  # noqa: C901, PLR0911 - one for each frame
         """Take one frame of the server."""
         match frame:
             case wire.Welcome() | wire.Restored():

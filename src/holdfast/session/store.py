@@ -52,7 +52,7 @@ SET_TOKENS: Final = (
     "UPDATE session SET token = ?, token_following = ?, last_heard_ms = ?, is_connected = 1 "
     "WHERE id = ?"
 )
-CONFIRM_TOKEN: Final = "UPDATE session SET token = ?, token_following = NULL WHERE id = ?"
+CONFIRM_TOKEN: Final = "UPDATE session SET token = ?, token_following = NULL WHERE id = ?"  # noqa: S105 - SQL
 SET_AWAY: Final = "UPDATE session SET last_heard_ms = ?, is_connected = 0 WHERE id = ?"
 SET_STREAM: Final = (
     "INSERT INTO session_stream VALUES (?, ?, ?, ?) "

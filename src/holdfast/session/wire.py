@@ -26,9 +26,7 @@ Short = Annotated[str, Meta(max_length=64)]
 ChannelName = Annotated[str, Meta(min_length=1, max_length=128)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Position = tuple[Short, Number]
-Positions = Annotated[
-    dict[ChannelName, Position], Meta(max_length=limits.CHANNELS_PER_SYNC_MAX)
-]
+Positions = Annotated[dict[ChannelName, Position], Meta(max_length=limits.CHANNELS_PER_SYNC_MAX)]
 NULL: Final = Raw(b"null")
 ABSENT: Final = Raw(b"")
 """A value that is left out; the codec cannot tell ``Raw`` and ``None`` apart when it reads."""

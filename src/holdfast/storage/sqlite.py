@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from holdfast import limits
@@ -28,6 +27,7 @@ from holdfast.errors import ErrorCode, StorageBusyError, StorageError
 from holdfast.storage._lock import DirectoryLock
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -130,9 +130,7 @@ class Database:
                 f"The database {self._path} is closed.", code=ErrorCode.STORAGE_CLOSED
             )
         if len(self._queue) >= limits.WRITE_QUEUE_MAX:
-            raise StorageBusyError(
-                f"{len(self._queue)} writes wait already.", retry_after=1.0
-            )
+            raise StorageBusyError(f"{len(self._queue)} writes wait already.", retry_after=1.0)
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append(_Entry(job, done))  # type: ignore[arg-type]
         self._work.set()
@@ -260,9 +258,7 @@ def _migrate(connection: sqlite3.Connection, migrations: Mapping[str, Sequence[s
         "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
     )
     for name, scripts in migrations.items():
-        row = connection.execute(
-            "SELECT version FROM migration WHERE name = ?", (name,)
-        ).fetchone()
+        row = connection.execute("SELECT version FROM migration WHERE name = ?", (name,)).fetchone()
         version = 0 if row is None else int(row[0])
         if version > len(scripts):
             raise StorageError(
@@ -270,8 +266,9 @@ def _migrate(connection: sqlite3.Connection, migrations: Mapping[str, Sequence[s
                 f"this program knows {len(scripts)}."
             )
         for number, script in enumerate(scripts[version:], start=version + 1):
+            # Names and scripts are the program's own; executescript takes no parameters.
             connection.executescript(
-                f"BEGIN; {script}; INSERT INTO migration VALUES ('{name}', {number}) "
+                f"BEGIN; {script}; INSERT INTO migration VALUES ('{name}', {number}) "  # noqa: S608
                 f"ON CONFLICT (name) DO UPDATE SET version = {number}; COMMIT;"
             )
 

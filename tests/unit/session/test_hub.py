@@ -149,7 +149,10 @@ async def test_the_old_token_is_good_until_the_new_one_is_confirmed() -> None:
 @pytest.mark.parametrize(
     ("frame", "name"),
     [
-        ({"t": "resume", "v": 1, "stream": "stream-a", "session": "no", "token": "x"}, "SESSION_EXPIRED"),
+        (
+            {"t": "resume", "v": 1, "stream": "stream-a", "session": "no", "token": "x"},
+            "SESSION_EXPIRED",
+        ),
         ({"t": "hello", "v": 2, "stream": "stream-a"}, "UNSUPPORTED_VERSION"),
         ({"t": "hello", "v": 1, "stream": "x"}, "MALFORMED_FRAME"),
         ({"t": "hello", "v": 1, "stream": "stream-a", "auth": {"refuse": True}}, "SESSION_REFUSED"),

@@ -29,7 +29,9 @@ async def test_jobs_are_committed_in_the_order_they_were_asked_for(tmp_path: Pat
             return done
 
         await asyncio.gather(*(insert(number) for number in range(500)))
-        rows = await database.read(lambda c: c.execute("SELECT id FROM item ORDER BY rowid").fetchall())
+        rows = await database.read(
+            lambda c: c.execute("SELECT id FROM item ORDER BY rowid").fetchall()
+        )
 
     assert finished == list(range(500))
     assert [row[0] for row in rows] == list(range(500))
@@ -39,7 +41,9 @@ async def test_a_job_that_fails_costs_the_others_nothing(tmp_path: Path) -> None
     async with Database(tmp_path / "a.db", TABLES) as database:
         results = await asyncio.gather(
             *(
-                database.write(lambda c, n=n: c.execute("INSERT INTO item VALUES (?, 'x')", (n,)).rowcount)
+                database.write(
+                    lambda c, n=n: c.execute("INSERT INTO item VALUES (?, 'x')", (n,)).rowcount
+                )
                 for n in (1, 2, 2, 3)
             ),
             return_exceptions=True,

@@ -59,9 +59,7 @@ class LagAccount:
         """Raise the quota for the next question."""
         self.quota_ms = min(self.quota_ms + gain, GAINS_MAX * gain)
 
-    def judge(
-        self, *, elapsed_ms: int, claim_ms: int, silent_ms: float, excused_ms: float
-    ) -> int:
+    def judge(self, *, elapsed_ms: int, claim_ms: int, silent_ms: float, excused_ms: float) -> int:
         """Return the time that counts, and pay for what was given back.
 
         Args:

@@ -14,8 +14,9 @@ from holdfast.apps.quiz.sample import SAMPLE
 from holdfast.world import text_of
 
 if TYPE_CHECKING:
+    from holdfast.apps.quiz.event import Event
     from holdfast.apps.quiz.model import QuizDraft, Timing
-    from holdfast.apps.quiz.service import Event, QuizApp
+    from holdfast.apps.quiz.service import QuizApp
     from holdfast.session import Transaction
 
 KEY_BYTES: Final = 20

@@ -285,9 +285,7 @@ class Game:
             elapsed_ms=elapsed,
             claim_ms=took_ms,
             silent_ms=seat.silent_ms(opened, now),
-            excused_ms=seat.silent_ms(
-                max(opened, self.excused_from), min(now, self.excused_until)
-            ),
+            excused_ms=seat.silent_ms(max(opened, self.excused_from), min(now, self.excused_until)),
         )
 
     # --- time -------------------------------------------------------------------------------

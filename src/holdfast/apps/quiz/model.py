@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from holdfast.apps.quiz import limits
 from holdfast.apps.quiz.errors import QuizCode, QuizError
 
-
 T = TypeVar("T")
 
 
@@ -51,9 +50,7 @@ class QuizDraft(Struct, frozen=True):
     """What an author sends."""
 
     title: Annotated[str, Meta(min_length=1, max_length=limits.TITLE_LENGTH_MAX)]
-    questions: Annotated[
-        tuple[Question, ...], Meta(min_length=1, max_length=limits.QUESTIONS_MAX)
-    ]
+    questions: Annotated[tuple[Question, ...], Meta(min_length=1, max_length=limits.QUESTIONS_MAX)]
 
     def checked(self) -> QuizDraft:
         """Return it, if it can be played.
@@ -65,10 +62,14 @@ class QuizDraft(Struct, frozen=True):
             raise QuizError(QuizCode.QUIZ_INVALID, "The quiz needs a title.")
         for number, question in enumerate(self.questions, start=1):
             if not question.text.strip():
-                raise QuizError(QuizCode.QUIZ_INVALID, f"Question {number} has no text.", question=number)
+                raise QuizError(
+                    QuizCode.QUIZ_INVALID, f"Question {number} has no text.", question=number
+                )
             if any(not choice.text.strip() for choice in question.choices):
                 raise QuizError(
-                    QuizCode.QUIZ_INVALID, f"Question {number} has an empty answer.", question=number
+                    QuizCode.QUIZ_INVALID,
+                    f"Question {number} has an empty answer.",
+                    question=number,
                 )
             if not question.correct:
                 raise QuizError(

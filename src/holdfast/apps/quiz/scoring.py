@@ -34,7 +34,7 @@ def share_right(question: Question, choices: Collection[int]) -> float:
 def points_for(
     question: Question, choices: Collection[int], effective_ms: int, *, with_speed: bool
 ) -> int:
-    """Return the points of an answer: ``points · (1 − t/T/2)`` times how right it is."""
+    """Return the points of an answer: ``points · (1 - t/T/2)`` times how right it is."""
     speed = 1.0
     if with_speed and effective_ms >= FULL_BELOW_MS:
         speed = 1.0 - min(effective_ms, question.limit_ms) / question.limit_ms / 2

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hmac
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.apps.quiz import limits, store, views
 from holdfast.apps.quiz.errors import QuizCode, QuizError
+from holdfast.apps.quiz.event import Event
 from holdfast.apps.quiz.library import EventInfo, Library, SeatInfo
 from holdfast.apps.quiz.machine import RUNNING, Game, Phase, Seat, SeatState
 from holdfast.apps.quiz.model import (
@@ -37,47 +37,12 @@ if TYPE_CHECKING:
 
     from holdfast.apps.quiz.library import OpenedEvent
     from holdfast.apps.quiz.model import HostMessage, Quiz, Timing
-    from holdfast.session import Handshake, Hub, Session, Timer, Transaction
+    from holdfast.session import Handshake, Hub, Session, Transaction
 
 log = logging.getLogger("holdfast.quiz")
 
 HELD_BACK = frozenset({"answered", "players", "arrivals"})
 """Fields of the stage that change with every participant."""
-
-
-@dataclass(slots=True)
-class Event:
-    """One event with what is known of its people and what was published of it."""
-
-    id: str
-    code: str
-    author: bytes
-    host_key: bytes
-    title: str
-    created_ms: int
-    game: Game
-    seat_keys: dict[bytes, str] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
-    hosts: set[str] = field(default_factory=set)
-    host_state: str = "disconnected"
-    shown: dict[str, object] = field(default_factory=dict)
-    shown_own: dict[str, dict[str, object]] = field(default_factory=dict)
-    shown_roster: dict[str, object] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    clock: Timer | None = None
-    counting: Timer | None = None
-    alive: Timer | None = None
-
-    @property
-    def channel(self) -> str:
-        """The stage, the same for all."""
-        return f"quiz/{self.id}"
-
-    @property
-    def host_channel(self) -> str:
-        """The roster, for the host."""
-        return f"quiz/{self.id}/host"
 
 
 class QuizApp:
@@ -224,9 +189,9 @@ class QuizApp:
             return
         if role == "host" and session.presence is not PresenceState.DISCONNECTED:
             event.hosts.add(session.id)
-        if seat is not None and event.owners.get(seat.id) == session.id:
-            if session.presence is PresenceState.TEMPORARILY_DISCONNECTED:
-                seat.state = SeatState.AWAY
+        is_expected = session.presence is PresenceState.TEMPORARILY_DISCONNECTED
+        if seat is not None and is_expected and event.owners.get(seat.id) == session.id:
+            seat.state = SeatState.AWAY
 
     # --- people -----------------------------------------------------------------------------
 
@@ -261,7 +226,16 @@ class QuizApp:
         number = len(event.game.seats)
         tx.execute(
             store.ADD_SEAT,
-            (seat.id, event.id, number, seat.name, folded, hashed, account.quota_ms, account.silence_ms),
+            (
+                seat.id,
+                event.id,
+                number,
+                seat.name,
+                folded,
+                hashed,
+                account.quota_ms,
+                account.silence_ms,
+            ),
         )
         event.seat_keys[hashed] = seat.id
         event.names[folded] = seat.id
@@ -480,9 +454,7 @@ class QuizApp:
         """Open an event."""
         game = Game(quiz.questions, timing)
         host_key = store.key_hash(opened.key)
-        event = Event(
-            opened.event, opened.code, author, host_key, quiz.title, tx.now_ms, game
-        )
+        event = Event(opened.event, opened.code, author, host_key, quiz.title, tx.now_ms, game)
         tx.execute(
             store.ADD_EVENT,
             (

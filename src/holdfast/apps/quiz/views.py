@@ -13,8 +13,8 @@ from holdfast.apps.quiz.machine import RUNNING, Phase, SeatState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdfast.apps.quiz.event import Event
     from holdfast.apps.quiz.machine import Game, Seat
-    from holdfast.apps.quiz.service import Event
 
 View = dict[str, object]
 
