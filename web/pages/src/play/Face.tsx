@@ -1,0 +1,109 @@
+import type { ReactNode } from "react";
+import { useAnnounced } from "../shared/Announcer";
+import { Leaders } from "../shared/Leaders";
+import type { AnswerView } from "../shared/phase";
+import { LETTERS } from "../shared/Shape";
+import type { Me, Stage, StagePhase } from "../shared/types";
+import { QuestionFace } from "./QuestionFace";
+import { RevealFace } from "./RevealFace";
+import type { PlayerDesk } from "./useDesk";
+
+interface FaceProps {
+  readonly player: PlayerDesk;
+  readonly stage: Stage;
+  readonly phase: StagePhase;
+  readonly view: AnswerView;
+  readonly now: number;
+}
+
+/** What a player sees in each phase. */
+export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode {
+  const { me } = player;
+  const { question } = stage;
+  useAnnounced(phaseWords(stage, phase), phase === "lobby");
+  return (
+    <>
+      {stage.host === "disconnected" && phase !== "final" && (
+        <p className="notice" role="status">The host is away. The quiz goes on when they are back.</p>
+      )}
+      {phase === "lobby" && <Lobby stage={stage} me={me} />}
+      {phase === "get_ready" && question !== null && (
+        <section className="poster rise">
+          <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
+          <h1 className="question">{question.text}</h1>
+          <p className="huge ready">Get ready</p>
+        </section>
+      )}
+      {phase === "question" && question !== null && (
+        <QuestionFace
+          key={`${question.index} ${question.opens_at}`}
+          player={player}
+          stage={stage}
+          question={question}
+          view={view}
+          now={now}
+        />
+      )}
+      {phase === "reveal" && question !== null && (
+        <RevealFace stage={stage} question={question} me={me} view={view} />
+      )}
+      {phase === "leaderboard" && (
+        <section className="stack rise">
+          <h1>Standings</h1>
+          <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me.seat })} />
+        </section>
+      )}
+      {phase === "final" && <Final stage={stage} me={me} />}
+    </>
+  );
+}
+
+function Lobby({ stage, me }: { readonly stage: Stage; readonly me: Me | null }): ReactNode {
+  return (
+    <section className="poster rise">
+      <p className="quiet">{stage.title}</p>
+      <h1>You’re in{me === null ? "" : <>, <bdi>{me.name}</bdi></>}</h1>
+      <p>
+        {stage.players === 1 ? "You are the first one here." : `${stage.players} players are here.`} It starts when the host
+        starts it. You may close this page and come back: your seat stays yours.
+      </p>
+    </section>
+  );
+}
+
+function Final({ stage, me }: { readonly stage: Stage; readonly me: Me | null }): ReactNode {
+  return (
+    <section className="stack rise">
+      <p className="quiet">{stage.title}</p>
+      <h1>{me !== null && me.rank > 0 ? `You came ${ordinal(me.rank)}` : "That’s it"}</h1>
+      <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me.seat })} />
+      <p><a className="button" href="/">To the start page</a></p>
+    </section>
+  );
+}
+
+function phaseWords(stage: Stage, phase: StagePhase): string {
+  const { question } = stage;
+  switch (phase) {
+    case "get_ready":
+      return question === null ? "" : `Get ready. Question ${question.index + 1}: ${question.text}`;
+    case "question": {
+      if (question === null) return "";
+      const choices = question.choices.map((text, index) => `${LETTERS[index] ?? ""}: ${text}`).join(". ");
+      return `Question ${question.index + 1}: ${question.text} ${choices}`;
+    }
+    case "leaderboard":
+      return "Standings";
+    case "final":
+      return "The quiz is over.";
+    case "lobby":
+    case "reveal":
+      return "";
+  }
+}
+
+export function ordinal(rank: number): string {
+  const [tens, ones] = [rank % 100, rank % 10];
+  const ending = tens >= 11 && tens <= 13 ? "th" : (["th", "st", "nd", "rd"][ones] ?? "th");
+  return `${rank}${ending}`;
+}

@@ -1,0 +1,8 @@
+import { cleanCode } from "../shared/names";
+import { lastOfPath, mount } from "../shared/mount";
+import { PlayPage } from "./PlayPage";
+import "./play.css";
+
+const code = cleanCode(lastOfPath());
+if (code === null) location.replace("/");
+else mount(<PlayPage code={code} />);
