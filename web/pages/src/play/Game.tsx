@@ -46,6 +46,7 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
       <header className="top">
         <StatusStrip
           session={desk.session}
+          isReopening={stage !== null && !isRefused}
           texts={{
             back: `You’re back.${counted}`,
             safe: "Your seat, your score and your answer are safe.",

@@ -13,10 +13,12 @@ const kinds = [
 interface StatusStripProps {
   readonly session: Session;
   readonly texts?: Partial<ReconnectionTexts>;
+  /** What was seen last is shown while the page comes back; here it says that it does. */
+  readonly isReopening?: boolean;
 }
 
 /** How the connection is; its room is there from the start, so that nothing moves under a finger. */
-export function StatusStrip({ session, texts }: StatusStripProps): ReactNode {
+export function StatusStrip({ session, texts, isReopening = false }: StatusStripProps): ReactNode {
   const { status, attempt, nextAttemptAt, lostAt } = useSession(session);
   const nextAttemptSeconds = useCountdown(nextAttemptAt);
   const lostForMs = useElapsed(lostAt);
@@ -35,6 +37,7 @@ export function StatusStrip({ session, texts }: StatusStripProps): ReactNode {
   }, []);
   return (
     <div className="strip" data-testid="status" ref={strip}>
+      {isReopening && <Reopening session={session} />}
       <ReconnectionStatus
         isReconnecting={status === "reconnecting"}
         attemptCount={attempt}
@@ -51,6 +54,28 @@ export function StatusStrip({ session, texts }: StatusStripProps): ReactNode {
     </div>
   );
 }
+
+function Reopening({ session }: { readonly session: Session }): ReactNode {
+  const state = useSession(session);
+  const { state: step, progress } = recoveryOf(state);
+  // From the first failed attempt on it is an outage like any other, and told as one.
+  const isTold = state.status === "connecting" || state.status === "open";
+  return (
+    <div className="recovery" data-testid="recovery" data-state={step}>
+      {isTold && (
+        <SessionRecovery
+          state={step}
+          progress={progress}
+          onRetry={() => session.retryNow()}
+          onJoinAgain={() => undefined}
+          texts={recoveryTexts}
+        />
+      )}
+    </div>
+  );
+}
+
+const recoveryTexts = { checking: "Looking for your seat…", recovering: "Found it. Bringing you back…" };
 
 interface RecoveryProps {
   readonly session: Session;
@@ -69,7 +94,7 @@ export function Recovery({ session, failed, onJoinAgain, joinAgain }: RecoveryPr
         progress={progress}
         onRetry={() => (session.state.status === "ended" ? session.start() : session.retryNow())}
         onJoinAgain={onJoinAgain}
-        texts={{ failed, joinAgain, checking: "Looking for your seat…", recovering: "Found it. Bringing you back…" }}
+        texts={{ ...recoveryTexts, failed, joinAgain }}
       />
     </div>
   );
