@@ -16,15 +16,18 @@ interface FaceProps {
   readonly now: number;
 }
 
+const AWAY = "The host is away. The quiz goes on when they are back.";
+
 /** What a player sees in each phase. */
 export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode {
   const { me } = player;
   const { question } = stage;
   useAnnounced(phaseWords(stage, phase), phase === "lobby");
+  useAnnounced(stage.host === "disconnected" && phase !== "final" ? AWAY : "");
   return (
     <>
       {stage.host === "disconnected" && phase !== "final" && (
-        <p className="notice" role="status">The host is away. The quiz goes on when they are back.</p>
+        <p className="notice" data-testid="host-away">{AWAY}</p>
       )}
       {phase === "lobby" && <Lobby stage={stage} me={me} />}
       {phase === "get_ready" && question !== null && (

@@ -19,7 +19,7 @@ export function RevealFace({ stage, question, me, view }: RevealFaceProps): Reac
   const correct = stage.reveal?.correct ?? [];
   const right = correct.map((index) => question.choices[index] ?? "").join(", ");
   const points = verdict.points > 0 ? `+${verdict.points} points` : "No points";
-  useAnnounced(`${verdict.title}. ${points}. Right: ${right}`);
+  useAnnounced(`${verdict.title.replace(/\W$/u, "")}: ${points}. The right answer: ${right}`);
   return (
     <section className="stack rise">
       <div className={`verdict verdict--${verdict.kind}`}>
