@@ -5,19 +5,22 @@ import type { Stage } from "../shared/types";
 
 export function HostLinks({ stage, hostKey }: { readonly stage: Stage; readonly hostKey: string | null }): ReactNode {
   const { origin } = location;
+  const join = `${origin}/play/${stage.code}`;
   const personal = `${origin}/host/${stage.event}#key=${hostKey ?? ""}`;
   return (
     <section className="stack" aria-labelledby="links">
       <h2 id="links">Links</h2>
       <p><a className="button" href={`/screen/${stage.event}`} target="_blank" rel="noreferrer">Open the projector</a></p>
-      <LinkField label="For players" testId="join-link" link={`${origin}/play/${stage.code}`} />
+      <p>
+        For players: <a data-testid="join-link" href={join} target="_blank" rel="noreferrer">{join}</a>
+      </p>
       {hostKey !== null && (
         <details>
           <summary data-testid="open-personal-link">Host from another device</summary>
           <div className="stack">
             <p>Whoever has this link is the host. Keep it to yourself.</p>
             <Qr text={personal} label="Code with the host’s personal link" />
-            <LinkField label="Your personal link" testId="personal-link" link={personal} />
+            <LinkField label="Your personal link" link={personal} />
           </div>
         </details>
       )}
@@ -27,11 +30,10 @@ export function HostLinks({ stage, hostKey }: { readonly stage: Stage; readonly 
 
 interface LinkFieldProps {
   readonly label: string;
-  readonly testId: string;
   readonly link: string;
 }
 
-function LinkField({ label, testId, link }: LinkFieldProps): ReactNode {
+function LinkField({ label, link }: LinkFieldProps): ReactNode {
   const id = useId();
   return (
     <div className="field">
@@ -39,7 +41,7 @@ function LinkField({ label, testId, link }: LinkFieldProps): ReactNode {
       <input
         id={id}
         className="input"
-        data-testid={testId}
+        data-testid="personal-link"
         readOnly
         value={link}
         onFocus={(event) => event.target.select()}
