@@ -10,10 +10,11 @@ export function RosterList({ host, phase }: { readonly host: HostDesk; readonly 
   const counts = countsOf(roster);
   useTick(1_000, counts.away > 0);
   const now = desk.now();
+  const players = stage?.players ?? 0;
   const isAsking = phase === "question";
   return (
     <section className="stack" aria-labelledby="players">
-      <h2 id="players"><span data-testid="host-players">{stage?.players ?? 0}</span> players</h2>
+      <h2 id="players"><span data-testid="host-players">{players}</span> {players === 1 ? "player" : "players"}</h2>
       <p className="quiet">{counts.here} here · {counts.away} away · {counts.gone} gone</p>
       <ul className="roster" tabIndex={0} aria-labelledby="players">
         {ordered(roster).map(([seat, entry]) => {
