@@ -1,6 +1,6 @@
 """Build hook: a wheel carries ready pages, whoever builds it.
 
-An editable install leaves the pages alone; ``make`` builds them. ``HOLDFAST_PAGES=skip`` leaves them out.
+An editable install leaves the pages alone; ``make`` builds them. ``SKIP_PAGES=1`` leaves them out.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ class PagesHook(BuildHookInterface[Any]):
             build_pages.build()
 
     def _is_skipped(self, version: str) -> bool:
-        return version == "editable" or os.environ.get("HOLDFAST_PAGES") == "skip"
+        return version == "editable" or os.environ.get("SKIP_PAGES") == "1"

@@ -80,10 +80,12 @@ async def stages(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Stag
     """Opens events; closes them after the test, and fails it if a page's program had a fault."""
     opened: list[Stage] = []
 
-    async def make(server: ServerProcess, quiz: dict[str, Any] | None = None) -> Stage:
+    async def make(
+        server: ServerProcess, quiz: dict[str, Any] | None = None, *, is_blank: bool = False
+    ) -> Stage:
         stage = Stage(browser, server)
         opened.append(stage)
-        return await stage.opened(quiz)
+        return stage if is_blank else await stage.opened(quiz)
 
     yield make
     for stage in opened:

@@ -95,7 +95,7 @@ class Person:
 
     async def shot(self, name: str) -> None:
         """Keep a picture, to be looked at."""
-        if os.environ.get("HOLDFAST_SHOTS"):
+        if os.environ.get("SHOTS"):
             SHOTS.mkdir(exist_ok=True)
             await self.page.screenshot(path=SHOTS / f"{name}.png")
 
