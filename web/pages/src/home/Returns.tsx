@@ -10,15 +10,16 @@ interface Return {
   readonly code: string;
   readonly title: string;
   readonly name: string;
+  readonly isOver: boolean;
 }
 
-/** Quizzes that still run and in which this browser has a seat. */
+/** Quizzes in which this browser has a seat, also over ones for as long as the server has their result. */
 export function Returns(): ReactNode {
   const [returns, setReturns] = useState<readonly Return[]>([]);
   useEffect(() => {
     let isCurrent = true;
     Promise.all(seatCodes().map(find)).then((found) => {
-      if (isCurrent) setReturns(found.filter((one) => one !== null));
+      if (isCurrent) setReturns(found.filter((one) => one !== null).sort((a, b) => Number(a.isOver) - Number(b.isOver)));
     }, () => undefined);
     return () => {
       isCurrent = false;
@@ -27,13 +28,13 @@ export function Returns(): ReactNode {
   if (returns.length === 0) return null;
   return (
     <ul className="stack" aria-label="Your seats">
-      {returns.map(({ code, title, name }) => (
-        <li key={code} className="card return">
+      {returns.map(({ code, title, name, isOver }) => (
+        <li key={code} className={isOver ? "card return return--over" : "card return"}>
           <p>
-            You have a seat in <strong>{title}</strong>{name !== "" && <> as <strong><bdi>{name}</bdi></strong></>}.
+            {isOver ? "You played" : "You have a seat in"} <strong>{title}</strong>{name !== "" && <> as <strong><bdi>{name}</bdi></strong></>}.
           </p>
-          <a className="button button--main" data-testid={`return-${code}`} href={`/play/${code}`}>
-            Back to {spokenCode(code)}
+          <a className={isOver ? "button" : "button button--main"} data-testid={`return-${code}`} href={`/play/${code}`}>
+            {isOver ? "See the result" : `Back to ${spokenCode(code)}`}
           </a>
         </li>
       ))}
@@ -51,11 +52,11 @@ async function find(code: string): Promise<Return | null> {
       forgetSeat(code);
       return null;
     }
-    return info.phase === "final" ? null : { code, title: info.title, name: record.name ?? "" };
+    return { code, title: info.title, name: record.name ?? "", isOver: info.phase === "final" };
   } catch (error) {
     if (error instanceof ApiError && error.code === quizCodes.EVENT_NOT_FOUND) forgetSeat(code);
     // Not reached is not gone.
-    else return { code, title: `quiz ${spokenCode(code)}`, name: record.name ?? "" };
+    else return { code, title: `quiz ${spokenCode(code)}`, name: record.name ?? "", isOver: false };
     return null;
   }
 }
