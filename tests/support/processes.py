@@ -40,6 +40,11 @@ class ServerProcess:
     def ws(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def spawn(self) -> None:
         """Start the process, without waiting for it."""
         arguments = ["--port", str(self.port), "--data", str(self.data)]

@@ -11,7 +11,13 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from holdfast import limits
-from holdfast.errors import ErrorCode, RateLimitError, ResilienceError, StorageError
+from holdfast.errors import (
+    ErrorCode,
+    RateLimitError,
+    RemoteProtocolError,
+    ResilienceError,
+    StorageError,
+)
 from holdfast.resilience import KeyedTokenBucket
 from holdfast.server.pages import Pages
 
@@ -45,6 +51,7 @@ def build_app(
         exception_handlers={
             ResilienceError: _answer_error,
             HTTPException: _answer_http_error,
+            RecursionError: _answer_too_deep,
             Exception: _answer_fault,
         },
         request_max_body_size=limits.HTTP_BODY_BYTES_MAX,
@@ -156,6 +163,12 @@ def _answer_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Respo
     return Response(
         body, status_code=error.status_code, headers=error.headers, media_type=MediaType.JSON
     )
+
+
+def _answer_too_deep(_: Request[Any, Any, Any], __: Exception) -> Response[object]:
+    """Say that a body is nested more deeply than anything honest is."""
+    error = RemoteProtocolError("The body is nested too deeply.")
+    return Response(_body(error), status_code=400, media_type=MediaType.JSON)
 
 
 def _answer_fault(request: Request[Any, Any, Any], error: Exception) -> Response[object]:

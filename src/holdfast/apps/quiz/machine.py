@@ -312,8 +312,11 @@ class Game:
         return changed
 
     def restored(self, alive_at: int, now: int) -> None:
-        """Go on after the server was dead since ``alive_at``: that time counts for nobody."""
-        dead = max(0, now - alive_at)
+        """Go on after the server was dead since ``alive_at``: that time counts for nobody.
+
+        The difference may be negative: the wall clock may have been set back meanwhile.
+        """
+        dead = now - alive_at
         if self.phase in RUNNING:
             self.progress.opens_at += dead
             self.progress.closes_at += dead
