@@ -31,7 +31,7 @@ export function HostPage({ event }: { readonly event: string }): ReactNode {
         <StatusStrip
           session={desk.session}
           texts={{
-            reconnecting: "You’re offline. The quiz runs on: an open question closes by itself, then it waits for you.",
+            reconnecting: "You’re offline. The quiz runs to the reveal, then waits for you.",
             safe: "The quiz is safe on the server: it waits for you.",
             back: "You’re back.",
           }}

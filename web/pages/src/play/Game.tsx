@@ -49,7 +49,7 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
           isReopening={stage !== null && !isRefused}
           texts={{
             back: `You’re back.${counted}`,
-            safe: "Your seat, your score and your answer are safe.",
+            safe: "Your seat, score and answer are safe.",
           }}
         />
       </header>
