@@ -17,8 +17,12 @@ class Chat:
     name, migrations, said = "chat", (), []
 
     async def load(self, hub): ...
-    def open(self, tx, session, auth, handshake): tx.join(session, "room")
-    def snapshot(self, session, channel): return {"said": self.said[-50:]}
+    def open(self, tx, session, auth, handshake):
+        tx.join(session, "room")
+
+    def snapshot(self, session, channel):
+        return {"said": self.said[-50:]}
+
     def presence(self, tx, session, state): ...
 
     def message(self, tx, session, body):

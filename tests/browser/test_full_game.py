@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.stage import DESK, PHONE, Person, Stage
+from tests.browser.stage import DESK, PHONE, Person
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from tests.support.processes import ServerProcess
 
 StageMaker = "Callable[..., Awaitable[Stage]]"
