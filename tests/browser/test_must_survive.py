@@ -264,3 +264,43 @@ async def test_wrong_codes_and_names_are_explained_and_odd_ones_are_shown_as_tex
         row["name"] for row in stage.host.channels[f"quiz/{stage.event}/host"]["roster"].values()
     }
     assert "<img src=x onerror=alert(1)>" in names
+
+
+async def test_the_host_locks_the_door_and_removes_a_participant(
+    server: ServerProcess, stages: StageMaker
+) -> None:
+    stage = await stages(server)
+    host = await stage.person(DESK)
+    await host.open(f"/host/{stage.event}#key={stage.key}")
+    ada, late = await stage.person(), await stage.person()
+    await ada.join("Ada")
+    await host.by("host-lock").click()
+    await until(lambda: stage.host.stage["locked"])
+
+    await late.open(f"/play/{stage.code}")
+    if await late.by("join-name").is_visible():
+        await late.by("join-name").fill("Late")
+        await late.by("join-submit").click()
+    await expect(late.page.get_by_text(re.compile("nobody else|locked|closed", re.IGNORECASE)).first).to_be_visible()
+    await ada.page.reload()
+    await ada.in_phase("lobby")
+
+    seat = ada.page.get_by_test_id("removed")
+    roster = stage.host.channels[f"quiz/{stage.event}/host"]["roster"]
+    await stage.host.client.send({"do": "remove", "seat": next(iter(roster))})
+    await expect(seat).to_be_visible()
+    await until(lambda: stage.host.stage["players"] == 0)
+    await ada.page.reload()
+    await expect(seat).to_be_visible()
+
+
+async def test_reduced_motion_is_respected(server: ServerProcess, stages: StageMaker) -> None:
+    stage = await stages(server)
+    await stage.bystander()
+    ada = await stage.person(reduced_motion="reduce")
+    await ada.join("Ada")
+    await in_question(stage, ada)
+    moving = await ada.page.evaluate(
+        "document.getAnimations().filter(a => a.effect.getComputedTiming().duration > 50).length"
+    )
+    assert moving == 0

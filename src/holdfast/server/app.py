@@ -35,8 +35,6 @@ def build_app(
     hub: Hub,
     routes: Sequence[ControllerRouterHandler] = (),
     pages: Mapping[str, str] | None = None,
-    *,
-    lifespan: Sequence[Any] = (),
 ) -> ASGIApp:
     """Build the ASGI application.
 
@@ -44,7 +42,6 @@ def build_app(
         hub: whose health is reported.
         routes: Litestar handlers of the applications.
         pages: first path segment → built page.
-        lifespan: async context managers to live within.
     """
     app = Litestar(
         route_handlers=[*_health_routes(hub), *routes],
@@ -56,7 +53,6 @@ def build_app(
         },
         request_max_body_size=limits.HTTP_BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig(title="Holdfast", version="1", path="/api/docs"),
-        lifespan=list(lifespan),
         logging_config=None,
     )
     limited = AddressLimit(app, hub)

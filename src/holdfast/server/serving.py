@@ -76,7 +76,7 @@ async def serve(
         app,
         ws=uvicorn_protocol(hub, origins=settings.origins),
         http="httptools",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         backlog=limits.LISTEN_BACKLOG,
