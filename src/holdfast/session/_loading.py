@@ -61,6 +61,7 @@ async def restore(hub: Hub) -> None:
                     found.epoch,
                     offset=found.events[-1][0] if found.events else 0,
                     events=found.events,
+                    events_max=hub.settings.channel_events_max,
                 )
         for session, names, was_connected in stored.sessions:
             own = stored.channels[f"@{session.id}"]

@@ -79,7 +79,7 @@ class Operations:
 
     def part(self, tx: Transaction, session: Session, name: str) -> None:
         """Take a session out of a channel and tell it."""
-        if name not in session.channels:
+        if name not in session.channels or session.is_ended:
             return
         channel = self._hub.channels[name]
         del session.channels[name]
@@ -140,7 +140,8 @@ class Operations:
                     f"There are {limits.CHANNELS_MAX} channels already.",
                     code=ErrorCode.SERVER_OVERLOADED,
                 )
-            channel = Channel(name, self._hub.world.new_id())
+            kept = self._hub.settings.channel_events_max
+            channel = Channel(name, self._hub.world.new_id(), events_max=kept)
             self._hub.channels[name] = channel
             tx.execute(store.ADD_CHANNEL, (name, channel.epoch))
         return channel

@@ -111,7 +111,12 @@ class Reception:
                 hub.bye(older, replaced, again=False)
         connection.session = session
         connection.stream = frame.stream
+        known = set(session.streams)
+        for name in filter(known.__contains__, frame.pending):
+            session.stream(name)  # these are in use: others are forgotten before them
         session.stream(frame.stream)
+        for forgotten in known - set(session.streams):
+            tx.execute(store.REMOVE_STREAM, (session.id, forgotten))
         tokens = session.tokens
         tx.execute(store.SET_TOKENS, (tokens.current, tokens.following, tx.now_ms, session.id))
         hub.heartbeat.came(tx, session)

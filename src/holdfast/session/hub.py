@@ -260,7 +260,8 @@ class Hub:
         if session is None:
             return
         for name in session.channels:
-            self.channels[name].readers.pop(connection, None)
+            if name in self.channels:  # an ended session keeps the names of those dropped since
+                self.channels[name].readers.pop(connection, None)
         if connection is session.connection:
             session.connection = None
         elif connection is session.opening:
@@ -275,7 +276,8 @@ class Hub:
         connection.is_lagging = True
         if connection.session is not None:
             for name in connection.session.channels:
-                self.channels[name].readers.pop(connection, None)
+                if name in self.channels:
+                    self.channels[name].readers.pop(connection, None)
 
     def drained(self, connection: Connection) -> None:
         """A slow reader has read; it is to ask for what it missed."""
@@ -355,6 +357,8 @@ class Hub:
             connection.link.send(Packet(connection.codec.encode(pong)))
         elif session is None:
             raise AssertionError("no other frame is let through before a session is open")
+        elif session.is_ended:
+            pass  # its bye is being committed
         elif isinstance(frame, wire.Send):
             self._message(connection, session, frame)
         elif isinstance(frame, wire.ClientPong):

@@ -111,6 +111,29 @@ async def test_the_answer_to_a_message_whose_ack_was_lost_is_in_the_log(tmp_path
         assert event == [1, {"re": {"stream": "stream-a", "seq": 1}, "ok": {"n": 1}}]
 
 
+async def test_a_stream_that_a_return_names_is_not_forgotten_for_the_new_one(
+    tmp_path: Path,
+) -> None:
+    async with a_durable_hub(tmp_path) as (hub, _):
+        ada = DurableClient(hub)
+        await ada.opened()
+        for stream in ("stream-a", *(f"stream-{n}" for n in range(10, 25))):
+            ada.stream = stream
+            ada.send({"say": stream}, seq=1)
+        ada.cut()
+        await settled(hub)
+        ada.connect()
+
+        restored = await ada.resumed(stream="stream-b", pending=["stream-a"])
+        assert restored["acked"] == {"stream-b": 0, "stream-a": 1}
+
+        kept = await hub.database.read(
+            lambda c: {name for (name,) in c.execute("SELECT stream FROM session_stream")}
+        )
+        assert "stream-10" not in kept, "the one unused longest made room, in the store too"
+        assert len(kept) == 15
+
+
 async def test_after_a_failed_commit_nothing_of_it_remains_and_clients_come_back(
     tmp_path: Path,
 ) -> None:
