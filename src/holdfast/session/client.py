@@ -251,6 +251,9 @@ class SessionClient:
                 case machine.Postponed(retry_after):
                     loop = asyncio.get_running_loop()
                     loop.call_later(retry_after, lambda: self._perform(self._machine.send_again()))
+                case machine.Renumbered():
+                    self._replies = dict(enumerate(self._replies.values(), start=1))
+                    self._answers.clear()
                 case machine.Ended():
                     self._on_bye(effect)
         if outgoing and self._socket is not None:
@@ -265,9 +268,6 @@ class SessionClient:
 
     def _on_bye(self, effect: machine.Ended) -> None:
         frame = effect.frame
-        if frame.code in machine.FRESH_START:  # the machine numbers its messages anew, so do we
-            self._replies = dict(enumerate(self._replies.values(), start=1))
-            self._answers.clear()
         if effect.again:
             self._retry_after = frame.retry_after or 0.0
             return

@@ -21,7 +21,7 @@ from holdfast.errors import ErrorCode, LocalProtocolError, OutboxFullError
 from holdfast.session import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class ClientState(StrEnum):
@@ -88,6 +88,11 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
+class Renumbered:
+    """What is not acknowledged goes on in a new stream, numbered from 1 in the order it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The server ended the connection; ``again`` says whether to come back by oneself."""
 
@@ -95,9 +100,17 @@ class Ended:
     again: bool
 
 
-Effect = Transmit | Opened | Shown | Delivered | Answered | Acknowledged | Postponed | Ended
+Effect = (
+    Transmit | Opened | Shown | Delivered | Answered | Acknowledged | Postponed | Renumbered | Ended
+)
 
 FRESH_START: Final = frozenset({ErrorCode.SESSION_EXPIRED, ErrorCode.TOKEN_REJECTED})
+
+RENEWALS_MAX: Final = 3
+"""New streams without an acknowledgement; past it a server that refuses them all is given time."""
+
+POSTPONE_DEFAULT: Final = 1.0
+"""Seconds until a message is sent again when the server does not say."""
 
 
 class ClientMachine:
@@ -112,13 +125,15 @@ class ClientMachine:
         self.state = ClientState.CLOSED
         self.session: str | None = None
         self.ping_interval = limits.PING_INTERVAL
-        self._stream = stream
+        self._stream = self._first_stream = stream
+        self._renewals = self._renewals_in_vain = 0
         self._auth = auth
         self._token = ""
         self._seq = 0
         self._positions: dict[str, tuple[str, int]] = {}
         self._pending: OrderedDict[int, Raw] = OrderedDict()
-        self._is_syncing = False
+        self._syncing: set[str] = set()
+        self._is_postponed = False
 
     @property
     def pending(self) -> int:
@@ -129,7 +144,8 @@ class ClientMachine:
         """A transport is there: open or resume the session."""
         assert self.state is ClientState.CLOSED, self.state
         self.state = ClientState.OPENING
-        self._is_syncing = False
+        self._syncing.clear()
+        self._is_postponed = False
         if self.session is None:
             return [Transmit(wire.Hello(wire.VERSION, self._stream, _raw(self._auth)))]
         return [
@@ -163,15 +179,17 @@ class ClientMachine:
             )
         self._seq += 1
         self._pending[self._seq] = _raw(body)
-        if self.state is not ClientState.OPEN:
+        if self.state is not ClientState.OPEN or self._is_postponed:
             return self._seq, []
         return self._seq, [self._transmit(self._seq)]
 
     def send_again(self) -> list[Effect]:
-        """Send all that is not acknowledged, in order."""
-        if self.state is not ClientState.OPEN:
+        """Send what was postponed, in order; harmless when nothing is."""
+        if self.state is not ClientState.OPEN or not self._is_postponed:
             return []
-        return [self._transmit(seq) for seq in self._pending]
+        self._is_postponed = False
+        asked = self._sync(self._syncing) if self._syncing else []  # may have been refused too
+        return [*asked, *self._all_pending()]
 
     def leave(self) -> list[Effect]:
         """End the session for good."""
@@ -184,7 +202,7 @@ class ClientMachine:
             case wire.Welcome() | wire.Restored():
                 return self._opened(frame)
             case wire.Synced():
-                self._is_syncing = False
+                self._syncing.clear()
                 shown = self._caught_up(frame.channels)
                 return [*shown, *self._settled(frame.acked.get(self._stream, 0))]
             case wire.Event():
@@ -196,15 +214,15 @@ class ClientMachine:
                 self._positions.pop(frame.ch, None)
                 return []
             case wire.Ack():
-                return self._settled(frame.seq) if frame.stream == self._stream else []
+                if frame.stream != self._stream or self._syncing:
+                    return []  # an answer may be among what is missed; `synced` acknowledges as well
+                return self._settled(frame.seq)
             case wire.Ping():
                 return [Transmit(wire.ClientPong(frame.n))]
             case wire.Resync():
-                return self._sync()
+                return self._sync(self._positions)
             case wire.Error():
-                if frame.seq is not None and frame.code != ErrorCode.SEQUENCE_GAP:
-                    return [Postponed(frame.retry_after or 1.0)]
-                return []
+                return self._refused(frame)
             case wire.Bye():
                 return self._bye(frame)
             case _:
@@ -219,7 +237,7 @@ class ClientMachine:
         effects += self._caught_up(frame.channels)
         if isinstance(frame, wire.Restored):
             effects += self._settled(frame.acked.get(self._stream, 0))
-        return effects + self.send_again()
+        return [*effects, *self._all_pending()]
 
     def _caught_up(self, channels: Mapping[str, wire.CatchUp]) -> list[Effect]:
         effects: list[Effect] = []
@@ -235,13 +253,13 @@ class ClientMachine:
         return effects
 
     def _event(self, name: str, offset: int, data: Raw) -> list[Effect]:
-        if name not in self._positions or self._is_syncing:
+        if name not in self._positions or name in self._syncing:
             return []
         epoch, known = self._positions[name]
         if offset <= known:
             return []
         if offset != known + 1:
-            return self._sync()
+            return self._sync({name})
         self._positions[name] = epoch, offset
         value = _value(data)
         if name == wire.PERSONAL and isinstance(value, dict) and "re" in value:
@@ -251,32 +269,56 @@ class ClientMachine:
             return [Answered(refers["seq"], value.get("ok"), value.get("error"))]
         return [Delivered(name, value)]
 
-    def _sync(self) -> list[Effect]:
-        if self._is_syncing or self.state is not ClientState.OPEN:
+    def _sync(self, missed: Iterable[str]) -> list[Effect]:
+        if self.state is not ClientState.OPEN:
             return []
-        self._is_syncing = True
+        self._syncing.update(missed)
         return [Transmit(wire.Sync(dict(self._positions)))]
 
     def _settled(self, seq: int) -> list[Effect]:
         settled = [number for number in self._pending if number <= seq]
         for number in settled:
             del self._pending[number]
+            self._renewals_in_vain = 0
         return [Acknowledged(seq)] if settled else []
 
+    def _refused(self, error: wire.Error) -> list[Effect]:
+        if error.seq is None:
+            # It may have been any of what was sent.
+            is_ours = error.code == ErrorCode.RATE_LIMIT_EXCEEDED
+        else:
+            is_ours = error.stream == self._stream and error.seq in self._pending
+        if not is_ours or self._is_postponed:
+            return []
+        if error.code == ErrorCode.SEQUENCE_GAP:
+            if error.seq != next(iter(self._pending)):
+                return []  # it follows from the refusal of an earlier one, which was told before
+            if self._renewals_in_vain < RENEWALS_MAX:
+                self._renewals_in_vain += 1
+                return [*self._renumber(), *self._all_pending()]
+        self._is_postponed = True
+        return [Postponed(error.retry_after or POSTPONE_DEFAULT)]
+
     def _bye(self, frame: wire.Bye) -> list[Effect]:
+        effects: list[Effect] = []
         if frame.code in FRESH_START:
             self.session = None
             self._positions.clear()
-            self._renumber()
+            effects += self._renumber()
         self.state = ClientState.CLOSED if frame.again else ClientState.ENDED
-        return [Ended(frame, frame.again)]
+        return [*effects, Ended(frame, frame.again)]
 
-    def _renumber(self) -> None:
-        """Begin the stream anew: no number of the old session counts in a new one."""
-        self._stream = self._stream[:24] + f"-{self._seq}"
+    def _renumber(self) -> list[Effect]:
+        """Begin a new stream: the server has lost count of the old one, or the session with it."""
+        self._renewals += 1
+        self._stream = f"{self._first_stream[:20]}-{self._renewals}"
         kept = list(self._pending.values())
         self._pending = OrderedDict(enumerate(kept, start=1))
         self._seq = len(kept)
+        return [Renumbered()]
+
+    def _all_pending(self) -> list[Effect]:
+        return [self._transmit(seq) for seq in self._pending]
 
     def _transmit(self, seq: int) -> Transmit:
         return Transmit(wire.Send(self._stream, seq, self._pending[seq]))

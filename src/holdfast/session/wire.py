@@ -7,7 +7,8 @@ is carried as it came and parsed by the application.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
+import math
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -27,7 +28,6 @@ ChannelName = Annotated[str, Meta(min_length=1, max_length=128)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Position = tuple[Short, Number]
 Positions = Annotated[dict[ChannelName, Position], Meta(max_length=limits.CHANNELS_PER_SYNC_MAX)]
-NULL: Final = Raw(b"null")
 ABSENT: Final = Raw(b"")
 """A value that is left out; the codec cannot tell ``Raw`` and ``None`` apart when it reads."""
 
@@ -41,12 +41,12 @@ class Frame(Struct, tag_field="t", omit_defaults=False, frozen=True):
 # --- client to server -----------------------------------------------------------------------
 
 
-class Hello(Frame, tag="hello", frozen=True):
+class Hello(Frame, tag="hello", frozen=True, omit_defaults=True):
     """Opens a new session."""
 
     v: int
     stream: StreamName
-    auth: Raw = NULL
+    auth: Raw = ABSENT
 
 
 class Resume(Frame, tag="resume", frozen=True):
@@ -213,6 +213,15 @@ ServerFrame = (
 )
 
 
+_SERVER_TAGS: Final = frozenset(str(frame.__struct_config__.tag) for frame in get_args(ServerFrame))
+
+
+class _Tag(Struct, frozen=True):
+    """Only what kind of frame it is."""
+
+    t: str
+
+
 class Refers(Struct, frozen=True):
     """Which message an answer belongs to."""
 
@@ -236,6 +245,9 @@ def error_frame(
 
 
 # --- encodings ------------------------------------------------------------------------------
+
+
+Decoder: TypeAlias = msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T]
 
 
 class Codec(Protocol):
@@ -283,6 +295,7 @@ class JsonCodec:
         self._encoder = msgspec.json.Encoder()
         self._client = msgspec.json.Decoder(ClientFrame)
         self._server = msgspec.json.Decoder(ServerFrame)
+        self._tag = msgspec.json.Decoder(_Tag)
 
     def encode(self, frame: Frame) -> bytes:
         """Write one frame."""
@@ -298,15 +311,15 @@ class JsonCodec:
 
     def client_frames(self, message: bytes) -> list[ClientFrame]:
         """Read a client's message; raises RemoteProtocolError 7002."""
-        return _decoded(message.split(b"\n"), self._client)
+        return _client_frames(message.split(b"\n"), self._client)
 
     def server_frames(self, message: bytes) -> list[ServerFrame]:
         """Read a server's message; raises RemoteProtocolError 7002."""
-        return _decoded(message.split(b"\n"), self._server, frames_max=None)
+        return _server_frames(message.split(b"\n"), self._server, self._tag)
 
     def to_json(self, raw: Raw) -> bytes:
         """Return the bytes as they are."""
-        return bytes(raw)
+        return bytes(raw) or b"null"
 
     def from_json(self, data: bytes) -> Raw:
         """Return the bytes as they are."""
@@ -323,6 +336,7 @@ class MsgpackCodec:
         self._encoder = msgspec.msgpack.Encoder()
         self._client = msgspec.msgpack.Decoder(ClientFrame)
         self._server = msgspec.msgpack.Decoder(ServerFrame)
+        self._tag = msgspec.msgpack.Decoder(_Tag)
 
     def encode(self, frame: Frame) -> bytes:
         """Write one frame, its length before it."""
@@ -331,7 +345,10 @@ class MsgpackCodec:
 
     def value(self, data: object) -> Raw:
         """Write a value of the application, to be put into a frame."""
-        return Raw(self._encoder.encode(data))
+        try:
+            return Raw(self._encoder.encode(data))
+        except OverflowError:  # JSON has whole numbers of any size
+            return Raw(self._encoder.encode(_narrowed(data)))
 
     def join(self, frames: list[bytes]) -> bytes:
         """Join frames into one message."""
@@ -339,19 +356,19 @@ class MsgpackCodec:
 
     def client_frames(self, message: bytes) -> list[ClientFrame]:
         """Read a client's message; raises RemoteProtocolError 7002."""
-        return _decoded(_split_msgpack(message), self._client)
+        return _client_frames(_split_msgpack(message), self._client)
 
     def server_frames(self, message: bytes) -> list[ServerFrame]:
         """Read a server's message; raises RemoteProtocolError 7002."""
-        return _decoded(_split_msgpack(message), self._server, frames_max=None)
+        return _server_frames(_split_msgpack(message), self._server, self._tag)
 
     def to_json(self, raw: Raw) -> bytes:
         """Transcode; applications see JSON only."""
-        return _transcoded(raw)
+        return _transcoded(raw) if bytes(raw) else b"null"
 
     def from_json(self, data: bytes) -> Raw:
         """Transcode; applications see JSON only."""
-        return Raw(self._encoder.encode(msgspec.json.decode(data)))
+        return self.value(msgspec.json.decode(data))
 
 
 JSON: Final = JsonCodec()
@@ -371,23 +388,51 @@ def _split_msgpack(message: bytes) -> list[bytes]:
     return parts
 
 
-def _decoded(
-    parts: list[bytes],
-    decoder: msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T],
-    frames_max: int | None = limits.FRAMES_PER_MESSAGE_MAX,
-) -> list[T]:
-    if frames_max is not None and len(parts) > frames_max:
+def _client_frames(parts: list[bytes], decoder: Decoder[ClientFrame]) -> list[ClientFrame]:
+    if len(parts) > limits.FRAMES_PER_MESSAGE_MAX:
         raise RemoteProtocolError(
-            f"{len(parts)} frames in one message; at most {frames_max} are taken."
+            f"{len(parts)} frames in one message; at most {limits.FRAMES_PER_MESSAGE_MAX} are taken."
         )
+    return [_decoded(part, decoder) for part in parts if part]
+
+
+def _server_frames(
+    parts: list[bytes], decoder: Decoder[ServerFrame], tags: Decoder[_Tag]
+) -> list[ServerFrame]:
+    frames = []
+    for part in filter(None, parts):
+        try:
+            frames.append(_decoded(part, decoder))
+        except RemoteProtocolError:
+            if _decoded(part, tags).t in _SERVER_TAGS:
+                raise
+            # otherwise a newer server says something that this client need not know
+    return frames
+
+
+def _decoded(part: bytes, decoder: Decoder[T]) -> T:
     try:
-        return [decoder.decode(part) for part in parts if part]
+        return decoder.decode(part)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteProtocolError(
             f"The frame cannot be read: {error}.",
             code=ErrorCode.MALFORMED_FRAME,
             original=error,
         ) from error
+
+
+def _narrowed(value: object) -> object:
+    """Say whole numbers of more than 64 bits as floats, as a browser does."""
+    if isinstance(value, dict):
+        return {key: _narrowed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_narrowed(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return value
 
 
 def _transcoded(raw: Raw) -> bytes:
