@@ -46,10 +46,7 @@ class Room:
     def message(self, tx: Transaction, session: Session, body: bytes) -> object | None:
         wish = msgspec.json.decode(body)
         if "say" in wish:
-            self.said.append(wish["say"])
-            row = (len(self.said), session.id, wish["say"])
-            tx.execute("INSERT INTO said VALUES (?, ?, ?)", row)
-            tx.publish("room", {"say": wish["say"]})
+            self.hear(tx, wish["say"], session.id)
             return {"n": len(self.said)}
         if "refuse" in wish:
             raise ResilienceError("I will not.", code=ErrorCode.RETRY_FAILED)
@@ -58,6 +55,11 @@ class Room:
         if "break" in wish:
             tx.execute("INSERT INTO no_such_table VALUES (1)")
         return None
+
+    def hear(self, tx: Transaction, text: str, session_id: str = "") -> None:
+        self.said.append(text)
+        tx.execute("INSERT INTO said VALUES (?, ?, ?)", (len(self.said), session_id, text))
+        tx.publish("room", {"say": text})
 
     def snapshot(self, session: Session, channel: str) -> object:
         return {"count": len(self.said)} if channel == "room" else {}
