@@ -87,10 +87,7 @@ class QuizApp:
         for session in hub.sessions.values():
             self._recognise(session)
         for event in self.events.values():
-            event.shown = views.stage(event, now)
-            for seat in event.game.present():
-                event.shown_roster[seat.id] = views.roster_row(event.game, seat, seat.state)
-            hub.apply(partial(self._show, event=event, is_loading=True))
+            hub.apply(partial(self._show_anew, event=event))
         hub.at(now + limits.SWEEP_INTERVAL_MS, self._sweep)
         await self.library.add_sample()
 
@@ -337,15 +334,21 @@ class QuizApp:
         event.touched.update(event.game.seats)
         self._show(tx, event)
 
-    def _show(self, tx: Transaction, event: Event, *, is_loading: bool = False) -> None:
+    def _show_anew(self, tx: Transaction, event: Event) -> None:
+        """Say all again to those who resume by replay: the last process may have died holding back."""
+        game = event.game
+        rows = {seat.id: views.roster_row(game, seat, seat.state) for seat in game.present()}
+        event.shown_roster = dict(rows)
+        if rows:
+            tx.publish(event.host_channel, {"roster": rows})
+        self._show(tx, event)
+
+    def _show(self, tx: Transaction, event: Event) -> None:
         """Publish what differs from what was published last, and set the clocks."""
         game = event.game
         event.host_state = "connected" if event.hosts else "disconnected"
         current = views.stage(event, tx.now_ms)
         patch = views.patch(event.shown, current)
-        if is_loading:
-            # Deadlines have moved while the server was dead: say so to those who resume by replay.
-            patch = {key: current[key] for key in ("phase", "question", "host")}
         if set(patch) - HELD_BACK:
             event.shown = current
             tx.publish(event.channel, patch)

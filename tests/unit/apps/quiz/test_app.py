@@ -76,6 +76,7 @@ class Guest(TestClient):
     def __init__(self, hub: Hub, auth: dict[str, Any]) -> None:
         self.channels: dict[str, dict[str, Any]] = {}
         self.replies: list[dict[str, Any]] = []
+        self.positions: dict[str, list[Any]] = {}
         super().__init__(hub)
         self.say({"t": "hello", "v": 1, "stream": self.stream, "auth": auth})
 
@@ -88,10 +89,16 @@ class Guest(TestClient):
         for frame in map(msgspec.json.decode, sent):
             self.remember(frame)
             for name, state in frame.get("channels", {}).items():
-                self.channels[name] = dict(state["snapshot"])
+                self.positions[name] = [state["epoch"], state["offset"]]
+                if "snapshot" in state:
+                    self.channels[name] = dict(state["snapshot"])
+                for _, data in state.get("events", []):
+                    self.channels[name].update(data)
             if frame["t"] == "ping":
                 self.say({"t": "pong", "n": frame["n"]})
-            elif frame["t"] == "event" and "re" in frame["data"]:
+            if frame["t"] == "event":
+                self.positions[frame["ch"]][1] = frame["o"]
+            if frame["t"] == "event" and "re" in frame["data"]:
                 self.replies.append(frame["data"])
             elif frame["t"] == "event":
                 roster = frame["data"].pop("roster", {})
@@ -192,6 +199,35 @@ async def test_killed_in_a_question_it_goes_on_with_the_time_that_was_left(tmp_p
         still_left = game.progress.closes_at - hall.hub.now_ms()
         assert abs(still_left - left) <= 250
         assert [g.effective_ms for s in game.seats.values() for g in s.answers.values()] == [3900]
+
+
+async def test_what_was_held_back_when_the_server_died_is_said_after_it(tmp_path: Path) -> None:
+    clock = Clock()
+    async with a_hall(tmp_path, clock) as hall:
+        event = await hall.event()
+        host = await hall.guest({"as": "host", "event": event.event, "key": event.key})
+        await hall.app.library.take_seat(event.code, "Ada", "key-of-ada----------")
+        await hall.settled()
+        host.listen()
+        assert host.stage["players"] == 0, "counts are held back for half a second"
+        files = {
+            path: path.read_bytes() for path in tmp_path.glob("quiz.db*") if path.suffix != ".lock"
+        }
+    for path, content in files.items():
+        path.write_bytes(content)
+    (tmp_path / "quiz.db-shm").unlink(missing_ok=True)
+
+    async with a_hall(tmp_path, clock, seed=2) as hall:
+        host.hub = hall.hub
+        host.connect()
+        frame = {"t": "resume", "v": 1, "stream": "stream-b", "session": host.session}
+        host.say(frame | {"token": host.token, "channels": host.positions})
+        await hall.settled()
+        host.listen()
+        assert host.stage["players"] == 1
+        assert [
+            row["name"] for row in host.channels[f"quiz/{event.event}/host"]["roster"].values()
+        ] == ["Ada"]
 
 
 async def test_the_newest_device_plays_the_seat_and_the_other_can_claim_it_back(
