@@ -19,7 +19,8 @@ class Room:
 
     name = "room"
     migrations: Sequence[str] = (
-        "CREATE TABLE said (n INTEGER PRIMARY KEY, session TEXT NOT NULL, text TEXT NOT NULL)",
+        "CREATE TABLE said (n INTEGER PRIMARY KEY, session TEXT NOT NULL, text TEXT NOT NULL);"
+        "CREATE TABLE reply (n INTEGER REFERENCES said (n) DEFERRABLE INITIALLY DEFERRED)",
     )
 
     def __init__(self) -> None:
@@ -52,6 +53,8 @@ class Room:
             raise ResilienceError("I will not.", code=ErrorCode.RETRY_FAILED)
         if "fail" in wish:
             raise RuntimeError("a fault of the program")
+        if "break at commit" in wish:
+            tx.execute("INSERT INTO reply VALUES (999)")
         if "break" in wish:
             tx.execute("INSERT INTO no_such_table VALUES (1)")
         return None

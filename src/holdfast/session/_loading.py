@@ -15,7 +15,6 @@ from holdfast.session.record import PresenceState
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
 
     from holdfast.session.hub import Hub
 
@@ -23,29 +22,6 @@ log = logging.getLogger("holdfast.session")
 
 RELOAD_DELAY_MAX: Final = 5.0
 """Seconds between two attempts to use a store that has failed."""
-
-
-class Generation:
-    """The transactions built on one state of memory: if one fails, none after it may succeed."""
-
-    def __init__(self) -> None:
-        self.is_failed = False
-
-    def job(
-        self, run: Callable[[sqlite3.Connection], None]
-    ) -> Callable[[sqlite3.Connection], None]:
-        """Guard a job: it runs only while all before it did."""
-
-        def guarded(connection: sqlite3.Connection) -> None:
-            if self.is_failed:
-                raise StorageError("A commit that this one builds on has failed.")
-            try:
-                run(connection)
-            except BaseException:
-                self.is_failed = True
-                raise
-
-        return guarded
 
 
 async def restore(hub: Hub) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,8 +29,9 @@ from holdfast.errors import (
 )
 from holdfast.resilience import TokenBucket
 from holdfast.session import store, wire
+from holdfast.session._commits import Commits
 from holdfast.session._heartbeat import Heartbeat
-from holdfast.session._loading import Generation, reload_for_ever, restore
+from holdfast.session._loading import reload_for_ever, restore
 from holdfast.session._operations import Operations
 from holdfast.session._reception import Reception
 from holdfast.session.connection import Connection, Handshake, Link, Packet
@@ -91,11 +91,9 @@ class Hub:
         self._clock = clock
         self._epoch_ms = 0.0
         self._started = 0.0
-        self._generation = Generation()
-        self._pending: deque[Transaction] = deque()
+        self._commits = Commits(database, self._acknowledge, self._commit_failed)
         self._acks: dict[tuple[str, str], tuple[Session, int]] = {}
         self._applied: list[Callable[[], None]] = []
-        self._is_flushing = False
         self._is_draining = False
         self._reloading: asyncio.Task[None] | None = None
         self._admission = TokenBucket(limits.HANDSHAKE_RATE, limits.HANDSHAKE_BURST)
@@ -204,7 +202,7 @@ class Hub:
             self._reloading.cancel()
             await asyncio.gather(self._reloading, return_exceptions=True)
         self.is_ready = False
-        if self._database is not None and self._pending:
+        if self._database is not None and not self._commits.is_idle:
             await self._database.write(lambda _: None)  # all before it is committed then
         self.timers.clear()
 
@@ -307,17 +305,7 @@ class Hub:
         for show in self._applied:
             show()
         self._applied = outer
-        self._pending.append(tx)
-        if self._database is None or not tx.writes:
-            tx.is_done = True
-            self._flush()
-            return
-        try:
-            done = self._database.submit(self._generation.job(tx.run))
-        except StorageError as error:
-            self._commit_failed(error)
-            return
-        done.add_done_callback(partial(self._committed, tx, self._generation))
+        self._commits.take(tx)
 
     def bye(self, connection: Connection, error: ResilienceError, *, again: bool) -> None:
         """Say why a connection ends, and end it."""
@@ -439,29 +427,8 @@ class Hub:
 
     # --- commits ----------------------------------------------------------------------------
 
-    def _committed(
-        self, tx: Transaction, generation: Generation, done: asyncio.Future[None]
-    ) -> None:
-        error = asyncio.CancelledError() if done.cancelled() else done.exception()
-        if generation is not self._generation:
-            return  # all of that generation was given up when its first commit failed
-        if error is not None:
-            self._commit_failed(error)
-            return
-        tx.is_done = True
-        self._flush()
-
-    def _flush(self) -> None:
-        """Send what the committed transactions have to say, in the order they were closed."""
-        if self._is_flushing:
-            return  # what is said may close further transactions; the outer call takes them
-        self._is_flushing = True
-        try:
-            while self._pending and self._pending[0].is_done:
-                for callback in self._pending.popleft().after:
-                    callback()
-        finally:
-            self._is_flushing = False
+    def _acknowledge(self) -> None:
+        """Send one ack a stream for all that was committed together."""
         acks, self._acks = self._acks, {}
         for (_, stream), (session, seq) in acks.items():
             connection = session.connection
@@ -469,17 +436,10 @@ class Hub:
                 ack = wire.Ack(stream, seq)
                 connection.link.send(Packet(connection.codec.encode(ack)))
 
-    def _commit_failed(self, error: BaseException) -> None:
+    def _commit_failed(self, error: ResilienceError) -> None:
         log.error("a commit failed, everything is read anew: %s", error)
-        self._generation.is_failed = True
-        self._generation = Generation()
         self.is_ready = False
-        failure = error if isinstance(error, ResilienceError) else self.unavailable()
-        given_up, self._pending = self._pending, deque()
         self._acks.clear()
-        for tx in given_up:
-            for callback in tx.failed:
-                callback(failure)
         self.let_go(self.unavailable())
         self.timers.clear()
         if self._reloading is None or self._reloading.done():

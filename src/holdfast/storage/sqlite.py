@@ -182,6 +182,9 @@ class Database:
                         entry.done.set_result(value)
                     else:
                         entry.done.set_exception(error)
+                if any(error is not None for _, error in results):
+                    # Whoever asked hears of it before the next batch begins, and can give that up.
+                    await asyncio.sleep(0)
             if self._closing:
                 return
 

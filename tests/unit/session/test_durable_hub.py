@@ -158,6 +158,24 @@ async def test_after_a_failed_commit_nothing_of_it_remains_and_clients_come_back
         assert restored["acked"] == {"stream-a": 1}
 
 
+async def test_what_was_asked_for_while_a_commit_failed_fails_with_it(tmp_path: Path) -> None:
+    async with a_durable_hub(tmp_path) as (hub, room):
+        ada = DurableClient(hub)
+        await ada.opened()
+        ada.send({"say": "kept"})
+        await settled(hub)
+
+        ada.send({"break at commit": 1})
+        await asyncio.sleep(
+            0
+        )  # the writer is at it now: the next message waits for the batch after
+        ada.send({"say": "built on it"})
+        while room.loads == 1 or not hub.is_ready:
+            await asyncio.sleep(0.01)
+
+        assert room.said == ["kept"]
+
+
 async def test_while_the_disk_is_full_nothing_is_accepted_and_then_all_goes_on(
     tmp_path: Path,
 ) -> None:
