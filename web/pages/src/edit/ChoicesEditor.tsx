@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { LETTERS, Shape } from "../shared/Shape";
+import { LETTERS, Mark } from "../shared/Shape";
 import type { QuizChoice } from "../shared/types";
 import { limits, withItem } from "./draft";
 
@@ -23,7 +23,7 @@ export function ChoicesEditor({ choices, number, errors, correctError, onChange 
           return (
             <li key={index}>
               <div className="edit__choice">
-                <span className="edit__letter"><Shape index={index} /> {letter}</span>
+                <Mark index={index} />
                 <input
                   className="input"
                   aria-label={`Answer ${letter} of question ${number}`}

@@ -63,6 +63,7 @@ export function Editor({ quiz, onChange, onSave }: EditorProps): ReactNode {
               errors={isChecked ? errors.questions[index] : undefined}
               onChange={(next) => set(withItem(questions, index, next))}
               onMove={(by) => set(moved(questions, index, by))}
+              onDuplicate={() => set([...questions.slice(0, index + 1), question, ...questions.slice(index + 1)])}
               onRemove={() => set(questions.filter((_, other) => other !== index))}
             />
           </li>

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import type { QuizQuestion } from "../shared/types";
 import { ChoicesEditor } from "./ChoicesEditor";
+import { limits } from "./draft";
 import type { QuestionErrors } from "./draft";
 import { Field } from "./Field";
 
@@ -11,11 +12,12 @@ interface QuestionEditorProps {
   readonly errors: QuestionErrors | undefined;
   readonly onChange: (question: QuizQuestion) => void;
   readonly onMove: (by: number) => void;
+  readonly onDuplicate: () => void;
   readonly onRemove: () => void;
 }
 
 export function QuestionEditor(props: QuestionEditorProps): ReactNode {
-  const { question, number, count, errors, onChange, onMove, onRemove } = props;
+  const { question, number, count, errors, onChange, onMove, onDuplicate, onRemove } = props;
   const testId = (name: string): string => `question-${number - 1}-${name}`;
   return (
     <fieldset className="card stack edit__question">
@@ -40,6 +42,16 @@ export function QuestionEditor(props: QuestionEditorProps): ReactNode {
             onClick={() => onMove(1)}
           >
             ↓
+          </button>
+          <button
+            type="button"
+            className="button"
+            aria-label={`Duplicate question ${number}`}
+            data-testid={testId("duplicate")}
+            disabled={count >= limits.questions}
+            onClick={onDuplicate}
+          >
+            Duplicate
           </button>
           <button
             type="button"

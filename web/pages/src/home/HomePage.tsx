@@ -5,17 +5,19 @@ import { Returns } from "./Returns";
 
 export function HomePage(): ReactNode {
   return (
-    <div className="page">
-      <header className="head"><a className="brand" href="/" aria-current="page">Holdfast</a></header>
+    <div className="page start">
       <main className="home" data-phase="join">
-        <section className="home__join">
-          <h1>Got a code?</h1>
-          <Returns />
-          <JoinByCode />
+        <section className="home__join" data-look="accent" aria-labelledby="join">
+          <a className="brand" href="/" aria-current="page">Holdfast</a>
+          <div className="home__door">
+            <h1 className="shout" id="join">Got a code?</h1>
+            <Returns />
+            <JoinByCode />
+          </div>
+          <p className="quiet">Networks drop. Seats, scores and answers stay.</p>
         </section>
         <Library />
       </main>
-      <footer className="foot quiet">Networks drop. Seats, scores and answers stay.</footer>
     </div>
   );
 }

@@ -48,12 +48,12 @@ export function Library(): ReactNode {
   };
 
   return (
-    <section className="stack" aria-labelledby="library">
+    <section className="home__shelf" aria-labelledby="library">
       <div className="row row--apart">
         <h2 id="library">Host a quiz</h2>
         <a className="button" data-testid="new-quiz" href="/edit/new">Write a new one</a>
       </div>
-      <p className="error" role="alert">{error}</p>
+      <p className="error error--late" role="alert">{error}</p>
       {error !== "" && shelf === null && (
         <p><button type="button" className="button" data-testid="retry" onClick={load}>Try again</button></p>
       )}

@@ -34,10 +34,10 @@ export function Controls({ host, stage, phase }: ControlsProps): ReactNode {
               type="button"
               className="button"
               data-testid="host-lock"
-              aria-pressed={stage.locked}
+              data-locked={stage.locked}
               onClick={() => host.lock(!stage.locked)}
             >
-              {stage.locked ? "Closed to newcomers" : "Open to newcomers"}
+              {stage.locked ? "Let newcomers in" : "Close to newcomers"}
             </button>
           )}
           {(phase === "get_ready" || phase === "question" || phase === "reveal") && (

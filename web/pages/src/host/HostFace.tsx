@@ -3,9 +3,11 @@ import { useAnnounced } from "../shared/Announcer";
 import { Bars } from "../shared/Bars";
 import { Leaders } from "../shared/Leaders";
 import { spokenCode } from "../shared/names";
+import { Podium } from "../shared/Podium";
 import { Qr } from "../shared/Qr";
 import { countsOf } from "../shared/roster";
 import type { Desk } from "../shared/session";
+import { sizeOf } from "../shared/size";
 import { StillTiles } from "../shared/StillTiles";
 import { Timer } from "../shared/Timer";
 import type { Roster, Stage, StagePhase } from "../shared/types";
@@ -21,10 +23,18 @@ export function HostFace({ stage, phase, desk, roster }: HostFaceProps): ReactNo
   const { question } = stage;
   useAnnounced(words(stage, phase), true);
   if (phase === "lobby") return <Lobby stage={stage} />;
-  if (phase === "final" || phase === "leaderboard" || question === null) {
+  if (phase === "final") {
     return (
       <>
-        <h1>{phase === "final" ? "Final result" : "Standings"}</h1>
+        <h1>Final result</h1>
+        <Podium leaders={stage.leaders} />
+      </>
+    );
+  }
+  if (phase === "leaderboard" || question === null) {
+    return (
+      <>
+        <h1>Standings</h1>
         <Leaders leaders={stage.leaders} />
       </>
     );
@@ -34,7 +44,7 @@ export function HostFace({ stage, phase, desk, roster }: HostFaceProps): ReactNo
     <>
       <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
       {phase === "question" && <Timer now={desk.now} until={question.closes_at} limitMs={question.limit_ms} />}
-      <h1 className="question">{question.text}</h1>
+      <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
       {phase === "get_ready" && <p className="quiet">Choices open in a moment, on all devices at once.</p>}
       {phase === "question" && <StillTiles choices={question.choices} />}
       {phase === "reveal" && stage.reveal !== null && (
@@ -54,8 +64,10 @@ function Lobby({ stage }: { readonly stage: Stage }): ReactNode {
   const link = `${location.origin}/play/${stage.code}`;
   return (
     <>
-      <p className="quiet">Go to {location.host} and type</p>
-      <h1 className="poster-code" data-testid="host-code">{spokenCode(stage.code)}</h1>
+      <div className="door" data-look="accent">
+        <p>Go to <b>{location.host}</b> and type</p>
+        <h1 className="shout poster-code" data-testid="host-code">{spokenCode(stage.code)}</h1>
+      </div>
       <div className="lobby">
         <Qr text={link} label={`Code to join under ${link}`} />
         <div className="stack">
@@ -63,7 +75,7 @@ function Lobby({ stage }: { readonly stage: Stage }): ReactNode {
             {stage.players} {stage.players === 1 ? "player is" : "players are"} in
           </h2>
           <ul className="names" aria-label="Who came last">
-            {stage.arrivals.map((name, index) => <li key={`${index} ${name}`} className="clip"><bdi>{name}</bdi></li>)}
+            {stage.arrivals.map((name, index) => <li key={`${index} ${name}`} className="clip" title={name}><bdi>{name}</bdi></li>)}
           </ul>
         </div>
       </div>

@@ -21,7 +21,7 @@ export function HostPage({ event }: { readonly event: string }): ReactNode {
   const isOut = stage === null || state.status === "ended";
 
   return (
-    <div className="page">
+    <div className="page hosting">
       <header className="top">
         <div className="head">
           <a className="brand" href="/">Holdfast</a>
@@ -66,8 +66,9 @@ export function HostPage({ event }: { readonly event: string }): ReactNode {
             <HostFace stage={stage} phase={phase} desk={desk} roster={roster} />
           </div>
           <aside className="host__side stack" aria-label="Players and links">
+            {phase === "lobby" && <HostLinks stage={stage} hostKey={host.key} />}
             <RosterList host={host} phase={phase} />
-            <HostLinks stage={stage} hostKey={host.key} />
+            {phase !== "lobby" && <HostLinks stage={stage} hostKey={host.key} />}
           </aside>
         </main>
       )}

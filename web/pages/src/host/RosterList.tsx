@@ -15,7 +15,7 @@ export function RosterList({ host, phase }: { readonly host: HostDesk; readonly 
   return (
     <section className="stack" aria-labelledby="players">
       <h2 id="players"><span data-testid="host-players">{players}</span> {players === 1 ? "player" : "players"}</h2>
-      <p className="quiet">{counts.here} here · {counts.away} away · {counts.gone} gone</p>
+      <p className="quiet">{counts.here} here · {counts.away} away · {counts.gone} gone{stage?.locked === true && " · closed to newcomers"}</p>
       <ul className="roster" tabIndex={0} aria-labelledby="players">
         {ordered(roster).map(([seat, entry]) => {
           const presence = presenceOf(entry, now);
@@ -23,12 +23,12 @@ export function RosterList({ host, phase }: { readonly host: HostDesk; readonly 
             <li
               key={seat}
               className="roster__row"
-              data-testid={`roster-${seat}`}
-              data-name={entry.name}
+              data-testid={`roster-${entry.name}`}
+              data-seat={seat}
               data-state={entry.state}
             >
               <span className={`dot dot--${presence.kind}`} aria-hidden="true" />
-              <span className="clip roster__name"><bdi>{entry.name}</bdi></span>
+              <span className="clip roster__name" title={entry.name}><bdi>{entry.name}</bdi></span>
               <span className="roster__word">{presence.word}{isAsking && entry.answered && " · ✓"}</span>
               <span className="roster__score">{entry.score}</span>
               <button

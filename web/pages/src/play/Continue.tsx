@@ -12,14 +12,17 @@ export function Continue({ code, seatKey }: { readonly code: string; readonly se
     <>
       <button
         type="button"
-        className="button button--plain"
+        className="button button--plain continue"
         data-testid="open-personal-link"
         onClick={() => {
           setIsOpen(true);
           dialog.current?.showModal();
         }}
       >
-        Continue on another device
+        <svg className="continue__sign" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+          <path d="M4 3h8v4m0 10v4H4V3M10 12h11m-4-4 4 4-4 4" />
+        </svg>
+        <span className="continue__words">Continue on another device</span>
       </button>
       <dialog ref={dialog} aria-labelledby={`${id}title`} onClose={() => setIsOpen(false)}>
         {isOpen && (

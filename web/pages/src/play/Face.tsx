@@ -2,7 +2,9 @@ import type { ReactNode } from "react";
 import { useAnnounced } from "../shared/Announcer";
 import { Leaders } from "../shared/Leaders";
 import type { AnswerView } from "../shared/phase";
+import { Ready } from "../shared/Ready";
 import { LETTERS } from "../shared/Shape";
+import { nameSize, sizeOf } from "../shared/size";
 import type { Me, Stage, StagePhase } from "../shared/types";
 import { QuestionFace } from "./QuestionFace";
 import { RevealFace } from "./RevealFace";
@@ -31,10 +33,9 @@ export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode 
       )}
       {phase === "lobby" && <Lobby stage={stage} me={me} />}
       {phase === "get_ready" && question !== null && (
-        <section className="poster rise">
-          <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
-          <h1 className="question">{question.text}</h1>
-          <p className="huge ready">Get ready</p>
+        <section className="poster">
+          <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
+          <Ready now={player.desk.now} until={question.opens_at} />
         </section>
       )}
       {phase === "question" && question !== null && (
@@ -53,7 +54,7 @@ export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode 
       {phase === "leaderboard" && (
         <section className="stack rise">
           <h1>Standings</h1>
-          <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me.seat })} />
+          <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me })} />
         </section>
       )}
       {phase === "final" && <Final stage={stage} me={me} />}
@@ -64,8 +65,10 @@ export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode 
 function Lobby({ stage, me }: { readonly stage: Stage; readonly me: Me | null }): ReactNode {
   return (
     <section className="poster rise">
-      <p className="quiet">{stage.title}</p>
-      <h1>You’re in{me === null ? "" : <>, <bdi>{me.name}</bdi></>}</h1>
+      <h1 className="shout">
+        You’re in
+        {me !== null && <span className="poster__name" data-size={nameSize(me.name)}><bdi>{me.name}</bdi></span>}
+      </h1>
       <p>
         {stage.players === 1 ? "You are the first one here." : `${stage.players} players are here.`} It starts when the host
         starts it. You may close this page and come back: your seat stays yours.
@@ -77,9 +80,10 @@ function Lobby({ stage, me }: { readonly stage: Stage; readonly me: Me | null })
 function Final({ stage, me }: { readonly stage: Stage; readonly me: Me | null }): ReactNode {
   return (
     <section className="stack rise">
-      <p className="quiet">{stage.title}</p>
-      <h1>{me !== null && me.rank > 0 ? `You came ${ordinal(me.rank)}` : "That’s it"}</h1>
-      <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me.seat })} />
+      {me !== null && me.rank > 0
+        ? <h1 className="shout"><span className="poster__before">You came </span>{ordinal(me.rank)}</h1>
+        : <h1 className="shout">That’s it</h1>}
+      <Leaders leaders={stage.leaders} {...(me === null ? {} : { mine: me })} />
       <p><a className="button" href="/">To the start page</a></p>
     </section>
   );

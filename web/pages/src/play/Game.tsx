@@ -1,9 +1,11 @@
+import { useLayoutEffect } from "react";
 import type { ReactNode } from "react";
 import { wordsFor } from "../shared/api";
 import { useEdges, useWakeLock } from "../shared/hooks";
-import { answerView, edgesOf, phaseAt, seconds } from "../shared/phase";
+import { answerView, edgesOf, lookOf, phaseAt, seconds, verdictOf } from "../shared/phase";
 import { Recovery, StatusStrip } from "../shared/StatusStrip";
 import { quizCodes } from "../shared/types";
+import type { Stage, StagePhase } from "../shared/types";
 import { Continue } from "./Continue";
 import { Elsewhere } from "./Elsewhere";
 import { Face } from "./Face";
@@ -36,16 +38,23 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
     isConnected: state.status === "open",
   });
   const counted = view.effectiveMs === null ? "" : ` Your answer counted at ${seconds(view.effectiveMs)} s.`;
+  const isElsewhere = state.status === "replaced" || me?.active === false;
+  const look = isRemoved || isRefused || isElsewhere ? undefined : lookOf(phase, verdictOf(me, index).kind);
+  // A phase begins at its top, wherever somebody had scrolled to in the one before.
+  useLayoutEffect(() => {
+    window.scrollTo(0, 0);
+  }, [phase, index]);
   const joinAgain = (): void => {
     const isLost = errorCode === quizCodes.SEAT_UNKNOWN || errorCode === quizCodes.EVENT_NOT_FOUND;
     onJoinAgain(state.error === null ? "" : wordsFor(state.error), isLost);
   };
 
   return (
-    <div className="page">
+    <div className="page player" data-look={look}>
       <header className="top">
         <StatusStrip
           session={desk.session}
+          rest={stage === null ? null : <Rest stage={stage} phase={phase} />}
           isReopening={stage !== null && !isRefused}
           texts={{
             back: `You’re back.${counted}`,
@@ -72,8 +81,7 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
             onJoinAgain={joinAgain}
           />
         )}
-        {!isRemoved && !isRefused && stage !== null && phase !== null &&
-          state.status !== "replaced" && me?.active !== false && (
+        {!isRemoved && !isRefused && !isElsewhere && stage !== null && phase !== null && (
           <Face player={player} stage={stage} phase={phase} view={view} now={now} />
         )}
       </main>
@@ -88,6 +96,17 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
         </div>
       </footer>
     </div>
+  );
+}
+
+/** Stands where the connection would be spoken of, while there is nothing to say about it. */
+function Rest({ stage, phase }: { readonly stage: Stage; readonly phase: StagePhase | null }): ReactNode {
+  const isAsking = phase === "get_ready" || phase === "question" || phase === "reveal";
+  return (
+    <>
+      <span className="clip" title={stage.title}>{stage.title}</span>
+      {isAsking && stage.question !== null && <b>{stage.question.index + 1}/{stage.questions}</b>}
+    </>
   );
 }
 

@@ -2,6 +2,7 @@ import { useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { wordsFor } from "../shared/api";
 import { nameError, spokenCode } from "../shared/names";
+import { sizeOf } from "../shared/size";
 import type { EventInfo } from "../shared/types";
 
 interface JoinFormProps {
@@ -30,14 +31,14 @@ export function JoinForm({ info, name: firstName, news, onJoin }: JoinFormProps)
   };
 
   return (
-    <div className="page">
+    <div className="page" data-look="accent">
       <header className="head">
         <a className="brand" href="/">Holdfast</a>
         <span className="quiet">{spokenCode(info.code)}</span>
       </header>
       <main className="join" data-phase="join">
-        <h1>{info.title}</h1>
-        <form className="stack card" onSubmit={submit} noValidate>
+        <h1 data-size={sizeOf(info.title)}>{info.title}</h1>
+        <form className="stack" onSubmit={submit} noValidate>
           <div className="field">
             <label htmlFor="name">Your name</label>
             <input
@@ -59,11 +60,16 @@ export function JoinForm({ info, name: firstName, news, onJoin }: JoinFormProps)
             {isJoining ? "Joining…" : "Join"}
           </button>
           <p className="quiet">
-            {info.players === 1 ? "1 player is here." : `${info.players} players are here.`} Played here before under this
+            {hereWords(info.players)} Played here before under this
             name? You get your seat back.
           </p>
         </form>
       </main>
     </div>
   );
+}
+
+function hereWords(players: number): string {
+  if (players === 0) return "Nobody is here yet.";
+  return players === 1 ? "1 player is here." : `${players} players are here.`;
 }

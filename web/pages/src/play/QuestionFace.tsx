@@ -4,7 +4,8 @@ import { useAnnounced } from "../shared/Announcer";
 import { useChoiceKeys, useTook } from "../shared/hooks";
 import { isTimeOver, noteFor } from "../shared/phase";
 import type { AnswerView } from "../shared/phase";
-import { LETTERS, Shape } from "../shared/Shape";
+import { Mark } from "../shared/Shape";
+import { sizeOf, tileSize } from "../shared/size";
 import { Timer } from "../shared/Timer";
 import type { Stage, StageQuestion } from "../shared/types";
 import type { PlayerDesk } from "./useDesk";
@@ -51,25 +52,21 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
 
   return (
     <section className="stack ask">
-      <div className="ask__head">
-        <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
-        <Timer now={player.desk.now} until={question.closes_at} limitMs={question.limit_ms} />
-      </div>
-      <h1 className="question">{question.text}</h1>
+      <Timer now={player.desk.now} until={question.closes_at} limitMs={question.limit_ms} />
+      <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
       <div className="tiles" role="group" aria-label="Answers">
         {question.choices.map((text, index) => (
           <button
             key={index}
             type="button"
-            className={`tile tile--${index}`}
+            className={`tile colour--${index}`}
             data-testid={`choice-${index}`}
             aria-pressed={chosen.includes(index)}
             aria-disabled={!canChoose}
             onClick={() => choose(index)}
           >
-            <Shape index={index} />
-            <span className="tile__letter">{LETTERS[index]}</span>
-            <span className="tile__text">{text}</span>
+            <Mark index={index} />
+            <span className="tile__text" data-size={tileSize(text)}>{text}</span>
             <span className="tile__mark" aria-hidden="true">✓</span>
           </button>
         ))}
@@ -84,10 +81,15 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
             aria-disabled={!canSend}
             onClick={send}
           >
-            {view.changeableId === null ? "Send" : "Change"}
+            {sendWords(view)}
           </button>
         )}
       </div>
     </section>
   );
+}
+
+function sendWords(view: AnswerView): string {
+  if (view.changeableId !== null) return "Change";
+  return view.kind === "sent" ? "Sent" : "Send";
 }

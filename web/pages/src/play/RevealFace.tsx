@@ -2,7 +2,8 @@ import type { ReactNode } from "react";
 import { useAnnounced } from "../shared/Announcer";
 import { noteFor, verdictOf } from "../shared/phase";
 import type { AnswerView } from "../shared/phase";
-import { LETTERS, Shape } from "../shared/Shape";
+import { Mark } from "../shared/Shape";
+import { tileSize } from "../shared/size";
 import type { Me, Stage, StageQuestion } from "../shared/types";
 
 interface RevealFaceProps {
@@ -21,29 +22,29 @@ export function RevealFace({ stage, question, me, view }: RevealFaceProps): Reac
   const points = verdict.points > 0 ? `+${verdict.points} points` : "No points";
   useAnnounced(`${verdict.title.replace(/\W$/u, "")}: ${points}. The right answer: ${right}`);
   return (
-    <section className="stack rise">
-      <div className={`verdict verdict--${verdict.kind}`}>
-        <h1><span aria-hidden="true">{signs[verdict.kind]} </span>{verdict.title}</h1>
+    <section className="stack">
+      <div className="verdict">
+        <h1 className="shout rise"><span aria-hidden="true">{signs[verdict.kind]} </span>{verdict.title}</h1>
         <p className="verdict__points">{points}</p>
+        <p className="note" data-testid="answer-note" data-kind={view.kind}>
+          {view.kind === "none" ? "" : noteFor(view, false, false)}
+        </p>
       </div>
-      <p className="note" data-testid="answer-note" data-kind={view.kind}>
-        {view.kind === "none" ? "" : noteFor(view, false, false)}
-      </p>
       <h2>{question.text}</h2>
       <ol className="tiles" aria-label="Answers">
         {question.choices.map((text, index) => {
           const isRight = correct.includes(index);
           const isMine = view.choices.includes(index);
           return (
-            <li key={index} className={`tile tile--still ${isRight ? `tile--${index} tile--right` : "tile--wrong"}`}>
-              <Shape index={index} />
-              <span className="tile__letter">{LETTERS[index]}</span>
-              <span className="tile__text">
+            <li key={index} className={`tile tile--still colour--${index} ${isRight ? "tile--right" : "tile--wrong"}`}>
+              <Mark index={index} />
+              <span className="tile__text" data-size={tileSize(question.choices[index] ?? "")}>
                 {text}
-                {isRight && <small> · right</small>}
-                {isMine && <small> · your answer</small>}
+                {(isRight || isMine) && (
+                  <small>{[isRight && "right", isMine && "your answer"].filter(Boolean).join(" · ")}</small>
+                )}
               </span>
-              <span className="tile__mark" aria-hidden="true">✓</span>
+              <span className="tile__mark" aria-hidden="true">{isRight ? "✓" : ""}</span>
             </li>
           );
         })}

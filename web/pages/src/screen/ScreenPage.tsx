@@ -5,9 +5,13 @@ import { wordsFor } from "../shared/api";
 import { useEdges, useWakeLock } from "../shared/hooks";
 import { spokenCode } from "../shared/names";
 import { edgesOf, phaseAt } from "../shared/phase";
+import type { Look } from "../shared/phase";
 import { openDesk, stageOf } from "../shared/session";
 import { Recovery, StatusStrip } from "../shared/StatusStrip";
+import type { StagePhase } from "../shared/types";
 import { ScreenFace } from "./ScreenFace";
+
+const screenLooks: Partial<Record<StagePhase, Look>> = { lobby: "accent", get_ready: "ink", final: "accent" };
 
 /** For a projector: everybody reads it, nobody touches it. */
 export function ScreenPage({ event }: { readonly event: string }): ReactNode {
@@ -19,16 +23,14 @@ export function ScreenPage({ event }: { readonly event: string }): ReactNode {
   const phase = stage === null ? null : phaseAt(stage, now);
   useWakeLock(true);
   const isOut = stage === null || phase === null || (state.status === "ended" && stage.phase !== "final");
+  const isAsking = stage?.question != null && phase !== "lobby" && phase !== "final";
   return (
-    <div className="page screen">
+    <div className="page screen" data-look={isOut ? undefined : screenLooks[phase]}>
       <header className="top">
-        <div className="head">
-          <strong className="clip">{stage?.title ?? "Holdfast"}</strong>
-          {stage !== null && phase !== "lobby" && (
-            <span>Join at {location.host} · <b className="screen__code">{spokenCode(stage.code)}</b></span>
-          )}
-        </div>
+        <strong className="clip screen__title" title={stage?.title}>{stage?.title ?? "Holdfast"}</strong>
+        {isAsking && <span className="screen__number">{stage.question.index + 1}/{stage.questions}</span>}
         <StatusStrip session={desk.session} texts={{ safe: "The quiz runs on; only this screen is offline." }} />
+        {stage !== null && phase !== "lobby" && <b className="screen__code">{spokenCode(stage.code)}</b>}
       </header>
       <main data-phase={phase ?? "join"}>
         {state.status === "replaced" && (

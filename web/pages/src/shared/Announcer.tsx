@@ -9,8 +9,8 @@ export function Announcer({ children }: { readonly children: ReactNode }): React
   const say = useCallback((next: string) => setText(next), []);
   return (
     <Say.Provider value={say}>
-      {children}
       <p className="unseen" role="status" data-testid="announcer">{text}</p>
+      {children}
     </Say.Provider>
   );
 }

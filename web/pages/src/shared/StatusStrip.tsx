@@ -15,10 +15,12 @@ interface StatusStripProps {
   readonly texts?: Partial<ReconnectionTexts>;
   /** What was seen last is shown while the page comes back; here it says that it does. */
   readonly isReopening?: boolean;
+  /** What stands in the strip's room while there is nothing to say about the connection. */
+  readonly rest?: ReactNode;
 }
 
 /** How the connection is; its room is there from the start, so that nothing moves under a finger. */
-export function StatusStrip({ session, texts, isReopening = false }: StatusStripProps): ReactNode {
+export function StatusStrip({ session, texts, isReopening = false, rest }: StatusStripProps): ReactNode {
   const { status, attempt, nextAttemptAt, lostAt } = useSession(session);
   const nextAttemptSeconds = useCountdown(nextAttemptAt);
   const lostForMs = useElapsed(lostAt);
@@ -37,6 +39,7 @@ export function StatusStrip({ session, texts, isReopening = false }: StatusStrip
   }, []);
   return (
     <div className="strip" data-testid="status" ref={strip}>
+      {rest != null && <div className="strip__rest">{rest}</div>}
       {isReopening && <Reopening session={session} />}
       <ReconnectionStatus
         isReconnecting={status === "reconnecting"}

@@ -1,15 +1,15 @@
 import type { ReactNode } from "react";
-import { LETTERS, Shape } from "./Shape";
+import { Mark } from "./Shape";
+import { tileSize } from "./size";
 
 /** The choices to look at; they are tapped elsewhere. */
 export function StillTiles({ choices }: { readonly choices: readonly string[] }): ReactNode {
   return (
-    <ol className="tiles" aria-label="Answers">
+    <ol className="tiles" aria-label="Answers" data-count={choices.length}>
       {choices.map((text, index) => (
-        <li key={index} className={`tile tile--still tile--${index}`}>
-          <Shape index={index} />
-          <span className="tile__letter">{LETTERS[index]}</span>
-          <span className="tile__text">{text}</span>
+        <li key={index} className={`tile tile--still colour--${index}`}>
+          <Mark index={index} />
+          <span className="tile__text" data-size={tileSize(text)}>{text}</span>
         </li>
       ))}
     </ol>

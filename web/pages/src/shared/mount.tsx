@@ -2,6 +2,7 @@ import { createRoot } from "react-dom/client";
 import type { ReactNode } from "react";
 import { Announcer } from "./Announcer";
 import "./base.css";
+import "./looks.css";
 import "./parts.css";
 
 export function mount(page: ReactNode): void {

@@ -116,6 +116,25 @@ export function verdictOf(me: Me | null, question: number): Verdict {
   return { kind: "wrong", title: "Not this time", points: 0 };
 }
 
+export type Look = "accent" | "ink" | Verdict["kind"];
+
+/** The colour of a player's page in a phase; none: plain paper. */
+export function lookOf(phase: StagePhase | null, verdict: Verdict["kind"]): Look | undefined {
+  switch (phase) {
+    case "lobby":
+    case "final":
+      return "accent";
+    case "get_ready":
+      return "ink";
+    case "reveal":
+      return verdict;
+    case "question":
+    case "leaderboard":
+    case null:
+      return undefined;
+  }
+}
+
 /** Seconds left at which a timer speaks, by its length. */
 export function timerMarks(limitMs: number): readonly number[] {
   const half = Math.round(limitMs / 2_000);
