@@ -118,6 +118,12 @@ BUSY_TIMEOUT: Final = 5.0
 HTTP_BODY_BYTES_MAX: Final = 256 * KIB
 """One request body (413). The largest quiz allowed has about 150 kB."""
 
+HTTP_HEAD_BYTES_MAX: Final = 64 * KIB
+"""The head of a request, up to one read of the socket (cut)."""
+
+HTTP_REQUEST_TIMEOUT: Final = 10.0
+"""Seconds from a connection, or a request's first byte, until the request is complete (cut)."""
+
 HTTP_RATE: Final = 50.0
 """Requests a second and address in the long run (429 with Retry-After)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -242,6 +243,34 @@ async def test_an_address_that_asks_too_fast_is_told_when_to_come_back(tmp_path:
             assert int(answers[-1].headers["retry-after"]) >= 1
             assert answers[-1].json()["error"]["name"] == "RATE_LIMIT_EXCEEDED"
             assert (await http.get("/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"GET /health HTTP/1.1\r\nHost: x\r\n", b"POST /api/quiz/quizzes HTTP/1.1\r\n"],
+)
+async def test_a_request_that_is_never_finished_is_cut(
+    server: ServerProcess, beginning: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(beginning)
+    async with asyncio.timeout(14):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_headers_without_end_are_cut(server: ServerProcess) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 20_000_000:
+            writer.write(b"X-Header: " + b"y" * 10_000 + b"\r\n")
+            await writer.drain()
+            sent += 10_000
+    assert sent < 10_000_000
+    writer.transport.abort()
 
 
 async def test_hostile_connections_leave_no_memory_behind_and_hurt_nobody(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def serve(
             level=settings.log_level.upper(),
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
+        logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs each connection
         serving.run(settings)
     except ResilienceError as error:
         print(f"holdfast: {error.message}", file=sys.stderr)

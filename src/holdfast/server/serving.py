@@ -13,6 +13,7 @@ import uvicorn
 
 from holdfast import limits
 from holdfast.errors import ErrorCode, NetworkError
+from holdfast.server.http import BoundedHttpProtocol
 from holdfast.server.ws import uvicorn_protocol
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         ws=uvicorn_protocol(hub, origins=settings.origins),
-        http="httptools",
+        http=BoundedHttpProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,

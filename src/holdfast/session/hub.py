@@ -359,7 +359,11 @@ class Hub:
             self._leave(session)
 
     def _message(self, connection: Connection, session: Session, frame: wire.Send) -> None:
-        known = set(session.streams)
+        known = session.streams.get(frame.stream)
+        if known is None and frame.seq != 1:
+            self._answer_error(connection, _gap(frame.seq, 0), frame)
+            return  # before a stream is made for it, which might forget another one
+        others = tuple(session.streams) if known is None else ()
         stream = session.stream(frame.stream)
         if frame.seq <= stream.handled:
             if frame.seq <= stream.committed:
@@ -367,32 +371,17 @@ class Hub:
                 connection.link.send(Packet(connection.codec.encode(ack)))
             return  # handled, but not committed yet: the ack follows the commit
         if frame.seq != stream.handled + 1:
-            gap = ProtocolError(
-                f"Message {frame.seq} came after {stream.handled}.", code=ErrorCode.SEQUENCE_GAP
-            )
-            self._answer_error(connection, gap, frame)
+            self._answer_error(connection, _gap(frame.seq, stream.handled), frame)
             return
         stream.handled = frame.seq
         tx = self.begin()
-        refers = wire.Refers(frame.stream, frame.seq)
-        answer: wire.Answer | None = None
-        try:
-            reply = self.app.message(tx, session, connection.codec.to_json(frame.body))
-            if reply is not None:
-                answer = wire.Answer(refers, ok=msgspec.Raw(msgspec.json.encode(reply)))
-        except ResilienceError as error:
-            tx.discard()
-            answer = wire.Answer(refers, error=error.to_dict())
-        except Exception:
-            log.exception("the application failed at a message of session %s", session.id)
-            tx.discard()
-            answer = wire.Answer(refers, error=self.application_failed().to_dict())
+        answer = self._answer(tx, connection, session, frame)
         if answer is not None:
             tx.tell(session, answer)
-        row = (session.id, frame.stream, frame.seq, tx.now_ms)
-        tx.execute(store.SET_STREAM, row)
-        for forgotten in known - set(session.streams):
-            tx.execute(store.REMOVE_STREAM, (session.id, forgotten))
+        tx.execute(store.SET_STREAM, (session.id, frame.stream, frame.seq, tx.now_ms))
+        for other in others:
+            if other not in session.streams:  # forgotten, to make room for this one
+                tx.execute(store.REMOVE_STREAM, (session.id, other))
 
         def committed() -> None:
             stream.committed = max(stream.committed, frame.seq)
@@ -400,6 +389,24 @@ class Hub:
 
         tx.after.append(committed)
         self.close_transaction(tx)
+
+    def _answer(
+        self, tx: Transaction, connection: Connection, session: Session, frame: wire.Send
+    ) -> wire.Answer | None:
+        """Let the application handle a message; what it refuses leaves nothing in the transaction."""
+        refers = wire.Refers(frame.stream, frame.seq)
+        try:
+            reply = self.app.message(tx, session, connection.codec.to_json(frame.body))
+            if reply is None:
+                return None
+            return wire.Answer(refers, ok=msgspec.Raw(msgspec.json.encode(reply)))
+        except ResilienceError as error:
+            tx.discard()
+            return wire.Answer(refers, error=error.to_dict())
+        except Exception:
+            log.exception("the application failed at a message of session %s", session.id)
+            tx.discard()
+            return wire.Answer(refers, error=self.application_failed().to_dict())
 
     def _leave(self, session: Session) -> None:
         def end(tx: Transaction) -> None:
@@ -444,6 +451,10 @@ class Hub:
         self.timers.clear()
         if self._reloading is None or self._reloading.done():
             self._reloading = asyncio.get_running_loop().create_task(reload_for_ever(self))
+
+
+def _gap(seq: int, handled: int) -> ProtocolError:
+    return ProtocolError(f"Message {seq} came after {handled}.", code=ErrorCode.SEQUENCE_GAP)
 
 
 def _close_code(error: ResilienceError, *, again: bool) -> int:
