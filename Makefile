@@ -31,7 +31,7 @@ check: setup ## lint, types, floors, unit tests: under a minute
 test: setup pages .venv/chromium ## everything: check, web tests, integration, browser
 	@$(MAKE) --no-print-directory check
 	@$(TIMED) "web unit tests" $(BIN)/python scripts/web_test.py
-	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration --durations=5
+	@$(TIMED) "integration tests" $(BIN)/pytest -q -s tests/integration --durations=5
 	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 3 --dist loadgroup --durations=5
 
 lock: setup ## write the lock files anew
