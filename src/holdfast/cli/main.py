@@ -51,8 +51,3 @@ def serve(
     except ResilienceError as error:
         print(f"holdfast: {error.message}", file=sys.stderr)
         raise typer.Exit(1) from error
-
-
-def main() -> None:
-    """Run the command line."""
-    program()
