@@ -21,7 +21,7 @@ test.each([["482913", "482913"], [" 482 913 ", "482913"], ["482-913", "482913"],
   });
 
 test("a code is shown in two halves", () => {
-  expect(spokenCode("482913")).toBe("482 913");
+  expect(spokenCode("482913")).toBe("482\u00a0913");
 });
 
 test("the same name brings the same key, another name a new one", () => {

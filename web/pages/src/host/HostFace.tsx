@@ -42,20 +42,20 @@ export function HostFace({ stage, phase, desk, roster }: HostFaceProps): ReactNo
   const answered = Math.max(stage.answered, countsOf(roster).answered);
   return (
     <>
-      <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
+      <div className="row row--apart">
+        <p className="quiet">Question {question.index + 1} of {stage.questions}</p>
+        <p className="tally"><b data-testid="host-answered">{answered}</b> of {stage.players} answered</p>
+      </div>
       {phase === "question" && <Timer now={desk.now} until={question.closes_at} limitMs={question.limit_ms} />}
-      <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
+      <h1 className="question" dir="auto" data-size={sizeOf(question.text)}>{question.text}</h1>
       {phase === "get_ready" && <p className="quiet">Choices open in a moment, on all devices at once.</p>}
       {phase === "question" && <StillTiles choices={question.choices} />}
       {phase === "reveal" && stage.reveal !== null && (
         <>
           <Bars question={question} reveal={stage.reveal} />
-          {stage.reveal.explanation !== "" && <p className="card">{stage.reveal.explanation}</p>}
+          {stage.reveal.explanation !== "" && <p className="card" dir="auto">{stage.reveal.explanation}</p>}
         </>
       )}
-      <p className="tally">
-        <b data-testid="host-answered">{answered}</b> of {stage.players} answered
-      </p>
     </>
   );
 }

@@ -12,7 +12,7 @@ export function HostLinks({ stage, hostKey }: { readonly stage: Stage; readonly 
       <h2 id="links">Links</h2>
       <p><a className="button" href={`/screen/${stage.event}`} target="_blank" rel="noreferrer">Open the projector</a></p>
       <p>
-        For players: <a data-testid="join-link" href={join} target="_blank" rel="noreferrer">{join}</a>
+        For players: <a data-testid="join-link" dir="ltr" href={join} target="_blank" rel="noreferrer">{join}</a>
       </p>
       {hostKey !== null && (
         <details>

@@ -34,13 +34,13 @@ export function Face({ player, stage, phase, view, now }: FaceProps): ReactNode 
       {phase === "lobby" && <Lobby stage={stage} me={me} />}
       {phase === "get_ready" && question !== null && (
         <section className="poster">
-          <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
+          <h1 className="question" dir="auto" data-size={sizeOf(question.text)}>{question.text}</h1>
           <Ready now={player.desk.now} until={question.opens_at} />
         </section>
       )}
       {phase === "question" && question !== null && (
         <QuestionFace
-          key={`${question.index} ${question.opens_at}`}
+          key={question.index}
           player={player}
           stage={stage}
           question={question}

@@ -53,7 +53,7 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
   return (
     <section className="stack ask">
       <Timer now={player.desk.now} until={question.closes_at} limitMs={question.limit_ms} />
-      <h1 className="question" data-size={sizeOf(question.text)}>{question.text}</h1>
+      <h1 className="question" dir="auto" data-size={sizeOf(question.text)}>{question.text}</h1>
       <div className="tiles" role="group" aria-label="Answers">
         {question.choices.map((text, index) => (
           <button
@@ -66,7 +66,7 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
             onClick={() => choose(index)}
           >
             <Mark index={index} />
-            <span className="tile__text" data-size={tileSize(text)}>{text}</span>
+            <span className="tile__text" dir="auto" data-size={tileSize(text)}>{text}</span>
             <span className="tile__mark" aria-hidden="true">✓</span>
           </button>
         ))}

@@ -30,7 +30,7 @@ export function RevealFace({ stage, question, me, view }: RevealFaceProps): Reac
           {view.kind === "none" ? "" : noteFor(view, false, false)}
         </p>
       </div>
-      <h2>{question.text}</h2>
+      <h2 dir="auto">{question.text}</h2>
       <ol className="tiles" aria-label="Answers">
         {question.choices.map((text, index) => {
           const isRight = correct.includes(index);
@@ -38,7 +38,7 @@ export function RevealFace({ stage, question, me, view }: RevealFaceProps): Reac
           return (
             <li key={index} className={`tile tile--still colour--${index} ${isRight ? "tile--right" : "tile--wrong"}`}>
               <Mark index={index} />
-              <span className="tile__text" data-size={tileSize(question.choices[index] ?? "")}>
+              <span className="tile__text" dir="auto" data-size={tileSize(question.choices[index] ?? "")}>
                 {text}
                 {(isRight || isMine) && (
                   <small>{[isRight && "right", isMine && "your answer"].filter(Boolean).join(" · ")}</small>
@@ -49,7 +49,7 @@ export function RevealFace({ stage, question, me, view }: RevealFaceProps): Reac
           );
         })}
       </ol>
-      {stage.reveal !== null && stage.reveal.explanation !== "" && <p className="card">{stage.reveal.explanation}</p>}
+      {stage.reveal !== null && stage.reveal.explanation !== "" && <p className="card" dir="auto">{stage.reveal.explanation}</p>}
     </section>
   );
 }

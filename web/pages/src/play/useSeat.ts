@@ -53,7 +53,15 @@ export function useSeat(code: string): SeatControl {
     const record: SeatRecord = { key: keyFor(before, name), event: null, seat: null, name };
     // Before it is sent: if the answer gets lost, the same key comes back to the same seat.
     writeSeat(code, record);
-    const seat = await call<SeatAnswer>("POST", `/events/${code}/seats`, { name, key: record.key });
+    let seat: SeatAnswer;
+    try {
+      seat = await call<SeatAnswer>("POST", `/events/${code}/seats`, { name, key: record.key });
+    } catch (error) {
+      // Refused for certain: the seat that this device had under another name stays its own.
+      const isRefused = error instanceof ApiError && error.code !== 0;
+      if (isRefused && before !== null) writeSeat(code, before);
+      throw error;
+    }
     if (before?.key !== record.key) forgetSession(seat.event, "player");
     writeSeat(code, { key: record.key, event: seat.event, seat: seat.seat, name: seat.name });
     setPlace({ at: "game", event: seat.event, key: record.key });

@@ -37,7 +37,7 @@ export function ScreenFace({ stage, phase, now }: ScreenFaceProps): ReactNode {
   }
   return (
     <section className="screen__question" key={`${question.index} ${phase}`}>
-      <h1 data-size={sizeOf(question.text)}>{question.text}</h1>
+      <h1 dir="auto" data-size={sizeOf(question.text)}>{question.text}</h1>
       {phase === "get_ready" && <Ready now={now} until={question.opens_at} />}
       {phase === "question" && (
         <>
@@ -51,7 +51,7 @@ export function ScreenFace({ stage, phase, now }: ScreenFaceProps): ReactNode {
       {phase === "reveal" && stage.reveal !== null && (
         <>
           <Bars question={question} reveal={stage.reveal} />
-          {stage.reveal.explanation !== "" && <p className="screen__explanation">{stage.reveal.explanation}</p>}
+          {stage.reveal.explanation !== "" && <p className="screen__explanation" dir="auto">{stage.reveal.explanation}</p>}
         </>
       )}
     </section>

@@ -14,7 +14,7 @@ export function Bars({ question, reveal }: { readonly question: StageQuestion; r
           <li key={index} className={`bar colour--${index}${isRight ? " bar--right" : ""}`}>
             <Mark index={index} />
             <span className="bar__text">
-              {text}
+              <bdi>{text}</bdi>
               {isRight && <strong className="bar__right"><span aria-hidden="true">✓ </span>right</strong>}
             </span>
             <span className="bar__count">{count}</span>

@@ -9,7 +9,7 @@ export function StillTiles({ choices }: { readonly choices: readonly string[] })
       {choices.map((text, index) => (
         <li key={index} className={`tile tile--still colour--${index}`}>
           <Mark index={index} />
-          <span className="tile__text" data-size={tileSize(text)}>{text}</span>
+          <span className="tile__text" dir="auto" data-size={tileSize(text)}>{text}</span>
         </li>
       ))}
     </ol>

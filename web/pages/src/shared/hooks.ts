@@ -1,6 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { originOf, paintKey, tookMs } from "./took";
-import { readJson, writeJson } from "./store";
+import { originOf, readPaint, tookMs, writePaint } from "./took";
 
 const LOOK_AGAIN_MS = 500;
 
@@ -31,18 +30,13 @@ export function useTick(ms: number, isRunning = true): void {
 export function useTook(event: string, question: number, opensAt: number): () => number {
   const origin = useRef<number | null>(null);
   useEffect(() => {
-    const key = paintKey(event, question, opensAt);
-    const stored = readJson(key, "sessionStorage");
-    if (typeof stored === "number") {
-      origin.current = originOf(stored, Date.now(), performance.now());
-      return undefined;
-    }
-    origin.current = null;
+    origin.current = originOf(readPaint(event), question, opensAt, Date.now(), performance.now());
+    if (origin.current !== null) return undefined;
     // The first frame is being prepared; when the second one is, the first has been shown.
     let frame = requestAnimationFrame(() => {
       frame = requestAnimationFrame(() => {
         origin.current = performance.now();
-        writeJson(key, Date.now(), "sessionStorage");
+        writePaint(event, { question, opensAt, at: Date.now() });
       });
     });
     return () => cancelAnimationFrame(frame);

@@ -20,6 +20,7 @@ export function cleanCode(text: string): string | null {
   return /^\d{6}$/.test(digits) ? digits : null;
 }
 
+/** In two parts, with a space that neither breaks the line nor swaps the parts where text runs from the right. */
 export function spokenCode(code: string): string {
-  return code.length === 6 ? `${code.slice(0, 3)} ${code.slice(3)}` : code;
+  return code.length === 6 ? `${code.slice(0, 3)}\u00a0${code.slice(3)}` : code;
 }

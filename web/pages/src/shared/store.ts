@@ -1,18 +1,17 @@
 /* Storage that may be denied or full: reading gives null then, and writing does nothing. */
-type Area = "localStorage" | "sessionStorage";
 
-export function readJson(key: string, area: Area = "localStorage"): unknown {
+export function readJson(key: string): unknown {
   try {
-    const text = globalThis[area].getItem(key);
+    const text = globalThis.localStorage.getItem(key);
     return text === null ? null : JSON.parse(text);
   } catch {
     return null;
   }
 }
 
-export function writeJson(key: string, value: unknown, area: Area = "localStorage"): void {
+export function writeJson(key: string, value: unknown): void {
   try {
-    globalThis[area].setItem(key, JSON.stringify(value));
+    globalThis.localStorage.setItem(key, JSON.stringify(value));
   } catch {
     // Denied or full: cookies and the server still know.
   }
