@@ -38,6 +38,9 @@ export function JoinForm({ info, name: firstName, news, onJoin }: JoinFormProps)
       </header>
       <main className="join" data-phase="join">
         <h1 data-size={sizeOf(info.title)}>{info.title}</h1>
+        {info.locked && (
+          <p className="notice">The host has closed the door to newcomers. A seat that you have is still yours.</p>
+        )}
         <form className="stack" onSubmit={submit} noValidate>
           <div className="field">
             <label htmlFor="name">Your name</label>
