@@ -49,8 +49,8 @@ describe("answer", () => {
     const answer = { question: 0, choices: [0], effective_ms: 4_200 };
     const view = answerView({ ...facts, me: { ...me, answer }, outbox: [{ id: "m", body, wasSent: true }] });
     expect(view).toMatchObject({ kind: "sent", choices: [0], effectiveMs: 4_200 });
-    expect(noteFor(view, true, false)).toBe("You’re back. Your answer counted at 4.2 s.");
-    expect(noteFor(view, false, false)).toBe("Answer sent at 4.2 s.");
+    expect(noteFor(view, true, false)).toBe("You’re back. Your answer counted at 4.2\u00a0s.");
+    expect(noteFor(view, false, false)).toBe("Answer sent at 4.2\u00a0s.");
     expect(answerView({ ...facts, replied: answer }).kind).toBe("sent");
   });
   test("too late is told kindly", () => {

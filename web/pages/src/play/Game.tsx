@@ -2,7 +2,7 @@ import { useLayoutEffect } from "react";
 import type { ReactNode } from "react";
 import { wordsFor } from "../shared/api";
 import { useEdges, useWakeLock } from "../shared/hooks";
-import { answerView, edgesOf, lookOf, phaseAt, seconds, verdictOf } from "../shared/phase";
+import { answerView, countedWords, edgesOf, lookOf, phaseAt, verdictOf } from "../shared/phase";
 import { Recovery, StatusStrip } from "../shared/StatusStrip";
 import { quizCodes } from "../shared/types";
 import type { Stage, StagePhase } from "../shared/types";
@@ -37,7 +37,7 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
     isRefused: replies.refused[index] !== undefined,
     isConnected: state.status === "open",
   });
-  const counted = view.effectiveMs === null ? "" : ` Your answer counted at ${seconds(view.effectiveMs)} s.`;
+  const counted = view.effectiveMs === null ? "" : countedWords(view.effectiveMs);
   const isElsewhere = state.status === "replaced" || me?.active === false;
   const look = isRemoved || isRefused || isElsewhere ? undefined : lookOf(phase, verdictOf(me, index).kind);
   // A phase begins at its top, wherever somebody had scrolled to in the one before.
@@ -57,7 +57,8 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
           rest={stage === null ? null : <Rest stage={stage} phase={phase} />}
           isReopening={stage !== null && !isRefused}
           texts={{
-            back: `You’re back.${counted}`,
+            // The note below the answers says the rest aloud; here it is for the eye.
+            back: <>You’re back. <span aria-hidden="true">{counted}</span></>,
             safe: "Your seat, score and answer are safe.",
           }}
         />
@@ -92,7 +93,7 @@ export function Game({ code, event, seatKey, onJoinAgain }: GameProps): ReactNod
             {me !== null && me.rank > 0 && <span>Rank <b data-testid="my-rank">{me.rank}</b></span>}
             {me !== null && <span><b data-testid="my-score">{me.score}</b> points</span>}
           </span>
-          {seatKey !== null && !isRemoved && <Continue code={code} seatKey={seatKey} />}
+          {seatKey !== null && !isRemoved && !isElsewhere && <Continue code={code} seatKey={seatKey} />}
         </div>
       </footer>
     </div>

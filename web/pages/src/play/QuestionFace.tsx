@@ -48,7 +48,9 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
     setDraft(null);
   };
   const note = isOver && view.kind === "none" ? "Time’s up." : noteFor(view, wasSaved.current, question.multiple);
-  useAnnounced(view.kind === "none" && !isOver ? "" : note);
+  // That one is back is said by the strip; what is said here is what became of the answer.
+  const spoken = note.replace("You’re back. ", "");
+  useAnnounced(view.kind === "none" && !isOver ? "" : spoken);
 
   return (
     <section className="stack ask">

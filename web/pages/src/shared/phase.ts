@@ -76,6 +76,10 @@ export function seconds(ms: number): string {
   return (ms / 1_000).toFixed(1);
 }
 
+export function countedWords(effectiveMs: number): string {
+  return `Your answer counted at ${seconds(effectiveMs)}\u00a0s.`;
+}
+
 export function noteFor(view: AnswerView, wasSaved: boolean, multiple: boolean): string {
   switch (view.kind) {
     case "none":
@@ -87,8 +91,10 @@ export function noteFor(view: AnswerView, wasSaved: boolean, multiple: boolean):
     case "sending":
       return "Sending…";
     case "sent": {
-      const at = view.effectiveMs === null ? "" : ` at ${seconds(view.effectiveMs)} s`;
-      return wasSaved ? `You’re back. Your answer counted${at}.` : `Answer sent${at}.`;
+      if (view.effectiveMs === null) return "Answer sent.";
+      return wasSaved
+        ? `You’re back. ${countedWords(view.effectiveMs)}`
+        : `Answer sent at ${seconds(view.effectiveMs)}\u00a0s.`;
     }
     case "refused":
       return "That arrived after the answer was shown, so it could not count. You lose nothing.";

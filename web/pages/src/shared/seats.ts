@@ -51,6 +51,13 @@ export function sameName(one: string, other: string): boolean {
   return folded(one) === folded(other);
 }
 
+/** A personal link that is opened over the page it leads to changes nothing but the hash: then the page begins anew. */
+export function followPersonalLinks(): void {
+  window.addEventListener("hashchange", () => {
+    if (location.hash.startsWith("#key=")) location.reload();
+  });
+}
+
 /** Takes `#key=…` out of the address, so that it is neither shown nor bookmarked. */
 export function takeHashKey(): string | null {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
