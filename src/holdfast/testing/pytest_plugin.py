@@ -1,0 +1,88 @@
+"""The pytest side of ``@simulate``: options, the file of a failure, the command that repeats it, figures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.testing import faults
+from holdfast.testing.simulate import options
+
+if TYPE_CHECKING:
+    import pytest
+
+    from holdfast.testing.search import Finding
+    from holdfast.testing.simulation import Outcome
+
+_totals = {"runs": 0, "faults": 0, "seconds": 0.0}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--sim-…``."""
+    group = parser.getgroup("simulation", "simulated networks (holdfast.testing)")
+    group.addoption("--sim-seed", type=int, help="run simulations with this seed only")
+    group.addoption("--sim-plan", help="file of faults to use instead of drawn ones")
+    group.addoption(
+        "--sim-factor", type=float, default=1.0, help="multiply the number of seeds by this"
+    )
+    group.addoption(
+        "--sim-fresh",
+        nargs="?",
+        type=int,
+        const=-1,
+        help="begin at a seed that was never tried, or at the given one",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the options over."""
+    options.seed = config.getoption("--sim-seed")
+    options.factor = config.getoption("--sim-factor")
+    plan = config.getoption("--sim-plan")
+    options.plan = None if plan is None else faults.from_json(Path(plan).read_bytes())
+    fresh = config.getoption("--sim-fresh")
+    if fresh is not None:
+        if fresh < 0:  # the same one in all workers of a parallel run
+            given = os.environ.get("HOLDFAST_SIMULATION_FIRST_SEED")
+            fresh = int(given) if given else int.from_bytes(os.urandom(5), "big")
+            os.environ["HOLDFAST_SIMULATION_FIRST_SEED"] = str(fresh)
+        options.first = fresh
+    options.on_finding = _count
+    folder = config.cache.mkdir("simulation") if hasattr(config, "cache") and config.cache else None
+    options.report = lambda outcome: _report(outcome, folder, config.rootpath)
+
+
+def pytest_report_header() -> str | None:
+    """Say which seeds are run."""
+    return f"simulation: fresh seeds from {options.first}" if options.first else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was simulated."""
+    if _totals["runs"]:
+        terminalreporter.write_line(
+            f"simulated: {_totals['runs']} runs, {_totals['seconds'] / 3600:.1f} hours, "
+            f"{_totals['faults']} faults"
+        )
+
+
+def _count(finding: Finding) -> None:
+    _totals["runs"] += finding.runs
+    _totals["faults"] += finding.faults
+    _totals["seconds"] += finding.simulated
+
+
+def _report(outcome: Outcome, folder: Path | None, root: Path) -> str:
+    """Keep the plan of a failed run, and say how to repeat it."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    command = f"pytest {shlex.quote(test)} --sim-seed={outcome.seed}"
+    if folder is not None:
+        name = re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2])
+        path = folder / f"{name}-{outcome.seed}.json"
+        path.write_text(faults.to_json(outcome.plan) + "\n", encoding="utf-8")
+        shown = path.relative_to(root) if path.is_relative_to(root) else path
+        command += f" --sim-plan={shlex.quote(str(shown))}"
+    return f"{outcome.report()}\nTo repeat it:\n  {command}"
