@@ -19,6 +19,7 @@ import gc
 import heapq
 import io
 import itertools
+import math
 import threading
 from asyncio import events
 from collections import Counter, deque
@@ -122,7 +123,10 @@ class SimLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """Schedule as asyncio does; never early, on a grid perhaps a little late."""
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        self._push(round(when * 1e9), handle)
+        due = math.ceil(when * 1e9)
+        if due / 1e9 < when:  # so that time() has reached what was announced
+            due += 1
+        self._push(due, handle)
         handle._scheduled = True
         return handle
 

@@ -196,6 +196,10 @@ class Network:
             if link.process is process:
                 link.die()
 
+    def is_listening(self, host: str, port: int) -> bool:
+        """Say whether somebody takes connections there."""
+        return (self.hosts[host].address, port) in self._listeners
+
     def open_things(self, process: Process) -> list[str]:
         """Name the listeners and connections of a process."""
         found = [

@@ -540,6 +540,8 @@ class _Nowhere:
     def __init__(self, path: Any) -> None:
         self.profile = path.profile
         self.source = path.source
+        self.sender = path.sender
+        self.receiver = path.receiver
         self.arrival = path.arrival
 
     def carry(self, deliver: object, size: int = 0) -> None:
