@@ -75,8 +75,9 @@ class Host:
             args: for it.
             may_fail: its exception does not fail the run.
         """
+        task = self._start(program, args, may_fail=may_fail)
         self._programs.append((program, args))
-        return self._start(program, args, may_fail=may_fail)
+        return task
 
     def run(self, program: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> asyncio.Task[T]:
         """Start something once, as a person at this machine would; await it for its result."""

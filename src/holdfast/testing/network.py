@@ -216,6 +216,12 @@ class Network:
             f"a link at {link}" for link, t in self._links.items() if t.process is process
         ]
 
+    def close(self) -> None:
+        """Close everything without a word: the world ends."""
+        for connection in tuple(self._connections):
+            connection.client.die(is_silent=True)
+            connection.server.die(is_silent=True)
+
     def forget(self, connection: Connection) -> None:
         """Both ends of a connection are gone."""
         self._connections.pop(connection, None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -200,17 +202,23 @@ class Simulation:
 
     def dispose(self) -> None:
         """Let go of everything, now that nothing can be seen any more."""
-        left = [task for task in asyncio.all_tasks(self.loop) if isinstance(task, SimTask)]
         for host in self.network.hosts.values():
             host.process.state = ProcessState.DEAD
             host.process.open_files.release()
-        self.bury(left)
-        self.loop.close()
+        self.network.close()
+        disabled, hook = logging.root.manager.disable, sys.unraisablehook
+        logging.disable()  # nobody is there to be told any more
+        sys.unraisablehook = lambda _: None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # coroutines that a dying block makes, and nobody runs
-            for task in self._dead:
-                _close(task)
-        self._dead.clear()
+            warnings.simplefilter("ignore")
+            for _ in range(3):  # a dying block may start further tasks, which never run
+                self.bury([t for t in asyncio.all_tasks(self.loop) if isinstance(t, SimTask)])
+                for task in self._dead:
+                    _close(task)
+            self._dead.clear()
+            self.loop.close()
+        sys.unraisablehook = hook
+        logging.disable(disabled)
 
 
 def _is_alive(task: SimTask[Any]) -> bool:

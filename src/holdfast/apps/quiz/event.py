@@ -29,7 +29,7 @@ class Event:
     shown: dict[str, object] = field(default_factory=dict)
     shown_own: dict[str, dict[str, object]] = field(default_factory=dict)
     shown_roster: dict[str, object] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    touched: dict[str, None] = field(default_factory=dict)
     clock: Timer | None = None
     counting: Timer | None = None
     alive: Timer | None = None

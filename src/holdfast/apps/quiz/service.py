@@ -237,7 +237,7 @@ class QuizApp:
         event.seat_keys[hashed] = seat.id
         event.names[folded] = seat.id
         event.game.admit(seat)
-        event.touched.add(seat.id)
+        event.touched[seat.id] = None
         self._show(tx, event)
 
     def _give_seat(self, tx: Transaction, event: Event, seat: Seat, session: Session) -> None:
@@ -256,7 +256,7 @@ class QuizApp:
         self, tx: Transaction, event: Event, seat: Seat, session: Session, state: PresenceState
     ) -> None:
         seat.round_trip_ms = session.rtt_ms()
-        event.touched.add(seat.id)
+        event.touched[seat.id] = None
         if state is PresenceState.CONNECTED:
             event.game.came(seat, tx.now_ms)
         elif state is PresenceState.DISCONNECTED:
@@ -283,7 +283,7 @@ class QuizApp:
             tx.execute(store.ADD_ANSWER, row)
             account = seat.account
             tx.execute(store.SET_ACCOUNT, (account.quota_ms, account.silence_ms, seat.id))
-            event.touched.add(seat.id)
+            event.touched[seat.id] = None
             self._go_on(tx, event)
         return {
             "question": number,
@@ -300,7 +300,7 @@ class QuizApp:
         if isinstance(message, Remove):
             seat = game.remove(message.seat)
             tx.execute(store.SET_REMOVED, (seat.id,))
-            event.touched.add(seat.id)
+            event.touched[seat.id] = None
             self._go_on(tx, event)
             return {}
         for seat in game.present():
@@ -331,7 +331,7 @@ class QuizApp:
         """Write how far the game has come, and show it."""
         progress = store.progress_json(event.game.progress)
         tx.execute(store.SET_PROGRESS, (progress, tx.now_ms, event.id))
-        event.touched.update(event.game.seats)
+        event.touched.update(dict.fromkeys(event.game.seats))
         self._show(tx, event)
 
     def _show_anew(self, tx: Transaction, event: Event) -> None:
@@ -373,14 +373,14 @@ class QuizApp:
 
     def _show_seats(self, tx: Transaction, event: Event) -> None:
         """Tell participants and the host what has changed about seats."""
-        touched, event.touched = event.touched, set()
+        touched, event.touched = event.touched, {}
         rows: dict[str, object] = {}
         game = event.game
         standing = {seat.id: rank for seat, _, rank in game.standing()} if touched else {}
         for seat_id in touched:
             seat = game.seats[seat_id]
             if seat.state is SeatState.AWAY and tx.now_ms < seat.since_ms + limits.BLIP_MS:
-                event.touched.add(seat_id)  # perhaps a blip: looked at again when it is more
+                event.touched[seat_id] = None  # perhaps a blip: looked at again when it is more
             else:
                 row = None if seat.is_removed else views.roster_row(game, seat, seat.state)
                 if event.shown_roster.get(seat_id) != row:

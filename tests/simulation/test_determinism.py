@@ -1,0 +1,69 @@
+"""The same seed gives the same trace: in one process, in others, in debug mode, in each Python at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast.testing import attempt
+from tests.simulation.scenarios import SCENARIOS, digests
+
+SEEDS = 4
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, list[str]]:
+    return digests(range(SEEDS))
+
+
+def in_another_process(python: str, *args: str, **environment: str) -> dict[str, list[str]]:
+    command = [python, "-W", "ignore", "-m", "tests.simulation.scenarios", str(SEEDS), *args]
+    return json.loads(
+        subprocess.run(
+            command, env=os.environ | environment, cwd=ROOT, check=True, capture_output=True
+        ).stdout
+    )
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_twice_in_one_process(name: str, expected) -> None:
+    assert [attempt(SCENARIOS[name], seed=seed).digest for seed in range(SEEDS)] == expected[name]
+
+
+def test_other_seeds_give_other_traces(expected) -> None:
+    for found in expected.values():
+        assert len(set(found)) == SEEDS
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "20261121"])
+def test_under_any_hash_seed(hash_seed: str, expected) -> None:
+    assert in_another_process(sys.executable, PYTHONHASHSEED=hash_seed) == expected
+
+
+def test_in_debug_mode(expected) -> None:
+    assert in_another_process(sys.executable, "debug") == expected
+
+
+def other_pythons() -> list[str]:
+    """Every newer Python at hand that has our dependencies (``make PYTHON=…`` installs them)."""
+    found = []
+    for minor in range(11, 16):
+        path = shutil.which(f"python3.{minor}")
+        if path is None or minor == sys.version_info.minor:
+            continue
+        probe = [path, "-c", "import msgspec, websockets, holdfast"]
+        if subprocess.run(probe, cwd=ROOT / "src", capture_output=True, check=False).returncode == 0:
+            found.append(path)
+    return found
+
+
+def test_on_every_python_at_hand(expected) -> None:
+    for python in other_pythons():
+        assert in_another_process(python, PYTHONPATH=f"{ROOT}:{ROOT / 'src'}") == expected, python
