@@ -52,18 +52,29 @@ def test_in_debug_mode(expected) -> None:
 
 
 def other_pythons() -> list[str]:
-    """Every newer Python at hand that has our dependencies (``make PYTHON=…`` installs them)."""
-    found = []
-    for minor in range(11, 16):
+    """Find the interpreters at hand of every other version that we support."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found: dict[int, str] = {}
+    for minor in range(11, 20):
+        candidates = [*pyenv.glob(f"3.{minor}.*/bin/python3.{minor}")]
         path = shutil.which(f"python3.{minor}")
-        if path is None or minor == sys.version_info.minor:
-            continue
-        probe = [path, "-c", "import msgspec, websockets, holdfast"]
-        if subprocess.run(probe, cwd=ROOT / "src", capture_output=True, check=False).returncode == 0:
-            found.append(path)
-    return found
+        for candidate in (*candidates, *([Path(path)] if path else [])):
+            probe = [str(candidate), "-c", "import venv, ensurepip"]
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                found.setdefault(minor, str(candidate))
+    found.pop(sys.version_info.minor, None)
+    return list(found.values())
 
 
-def test_on_every_python_at_hand(expected) -> None:
-    for python in other_pythons():
-        assert in_another_process(python, PYTHONPATH=f"{ROOT}:{ROOT / 'src'}") == expected, python
+@pytest.mark.timeout(300)
+def test_on_every_other_python_at_hand(expected, tmp_path: Path) -> None:
+    for number, interpreter in enumerate(other_pythons()):
+        venv = tmp_path / str(number)
+        subprocess.run([interpreter, "-m", "venv", venv], check=True, capture_output=True)
+        python = str(venv / "bin" / "python")
+        install = [python, "-m", "pip", "install", "--quiet", "--require-hashes"]
+        locked = ["-r", str(ROOT / "requirements.lock")]
+        subprocess.run(install + locked, check=True, capture_output=True)
+        paths = f"{ROOT}:{ROOT / 'src'}"
+        assert in_another_process(python, PYTHONPATH=paths) == expected, interpreter
+        print(f"{interpreter}: the same traces")

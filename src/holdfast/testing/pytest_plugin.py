@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.testing import faults
-from holdfast.testing.simulate import options
+from holdfast.testing.simulate import Options, options
 
 if TYPE_CHECKING:
     import pytest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from holdfast.testing.simulation import Outcome
 
 _totals = {"runs": 0, "faults": 0, "seconds": 0.0}
+_outer: list[Options] = []
+"""What was asked for by the sessions around this one: pytest's own tests run pytest within pytest."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take the options over."""
+    _outer.append(dataclasses.replace(options))
     options.seed = config.getoption("--sim-seed")
     options.factor = config.getoption("--sim-factor")
     plan = config.getoption("--sim-plan")
@@ -53,6 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
     options.on_finding = _count
     folder = config.cache.mkdir("simulation") if hasattr(config, "cache") and config.cache else None
     options.report = lambda outcome: _report(outcome, folder, config.rootpath)
+
+
+def pytest_unconfigure() -> None:
+    """Give the options back to the session around this one."""
+    for field in dataclasses.fields(Options):
+        setattr(options, field.name, getattr(_outer[-1], field.name))
+    _outer.pop()
 
 
 def pytest_report_header() -> str | None:
