@@ -193,6 +193,38 @@ def test_power_loss_forgets_what_was_not_synced() -> None:
     assert run(scenario).value == {"synced": "first", "synced-too": "good"}
 
 
+def test_what_was_synced_in_an_earlier_life_is_still_there_when_the_power_goes() -> None:
+    async def scenario(world):
+        lives: list[int] = []
+
+        async def program(host):
+            lives.append(len(lives) + 1)
+            if len(lives) == 1:
+                with open(host.folder / "synced", "w") as file:
+                    file.write("kept")
+                    file.flush()
+                    os.fsync(file.fileno())
+                (host.folder / "unsynced").write_text("gone")
+                async with Database(host.folder / "a.db", {"t": ["CREATE TABLE t (n)"]}) as db:
+                    await db.write(lambda c: c.execute("INSERT INTO t VALUES (1)"))
+                    await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        server = world.host("server")
+        server.spawn(program, server)
+        await asyncio.sleep(1)
+        for end in (server.kill, server.power_off, server.kill, server.power_off):
+            end()
+            server.restart()
+        connection = sqlite3.connect(server.folder / "a.db")
+        assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
+        connection.close()
+        assert (server.folder / "synced").read_text() == "kept"
+        assert not (server.folder / "unsynced").exists()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(("synchronous", "may_lose"), [("FULL", False), ("NORMAL", True)])
 def test_sqlite_keeps_after_power_loss_what_its_settings_promise(
     synchronous: str, may_lose: bool

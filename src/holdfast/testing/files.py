@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WAL_HEADER = 32
 FRAME_HEADER = 24
-SYNCHRONOUS_NORMAL = 1
+SYNCHRONOUS_NORMAL, SYNCHRONOUS_FULL = 1, 2
 
 _close = os.close
 
@@ -32,9 +32,13 @@ class OpenFiles:
 
     Args:
         folder: of the process.
+        before: what the life before it had open, None for the first one.
+        is_all_flushed: what the folder holds now has survived a loss of power.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, before: OpenFiles | None = None, *, is_all_flushed: bool = True
+    ) -> None:
         self._folder = folder
         self._prefix = str(folder) + os.sep
         self._databases: list[sqlite3.Connection] = []
@@ -42,6 +46,22 @@ class OpenFiles:
         self._objects: list[io.IOBase] = []
         self._flushed: dict[int, bytes] = {}
         self._names: dict[str, int] = {}
+        self._levels: dict[str, int] = {}
+        self._last_flushed: dict[str, bytes] = {}
+        if before is not None:
+            self._inherit(before, is_all_flushed=is_all_flushed)
+
+    def _inherit(self, before: OpenFiles, *, is_all_flushed: bool) -> None:
+        """Know what the disk holds of the files that were found."""
+        for path in _files(self._folder):
+            name = str(path.relative_to(self._folder))
+            content = path.read_bytes() if is_all_flushed else before._last_flushed.get(name)
+            if content is not None and not _is_of_database(path):
+                inode = path.stat().st_ino
+                self._flushed[inode] = content
+                self._names[name] = inode
+        if not is_all_flushed:
+            self._levels = dict(before._levels)
 
     def holds(self, path: object) -> bool:
         """Say whether a path is below the folder."""
@@ -79,7 +99,7 @@ class OpenFiles:
             inode = os.stat(path).st_ino  # noqa: PTH116
             with io.open_code(path) as file:
                 self._flushed[inode] = file.read()
-            self._names[path] = inode
+            self._names[os.path.relpath(path, self._folder)] = inode
 
     # --- what becomes of it -----------------------------------------------------------------
 
@@ -107,20 +127,14 @@ class OpenFiles:
         self._objects.clear()
         self._descriptors.clear()
 
-    def synchronous(self) -> dict[str, int]:
-        """Return the weakest ``PRAGMA synchronous`` of each open database, by its path."""
-        found: dict[str, int] = {}
-        for connection in self._databases:
-            with contextlib.suppress(sqlite3.Error):  # closed by its program
-                if connection.execute("PRAGMA query_only").fetchone()[0]:
-                    continue  # a reader writes nothing
-                level = int(connection.execute("PRAGMA synchronous").fetchone()[0])
-                path = str(connection.execute("PRAGMA database_list").fetchone()[2])
-                found[path] = min(level, found.get(path, level))
-        return found
-
     def copy(self, target: Path) -> None:
         """Copy all as it is now: what another process would find."""
+        self._levels = self._synchronous()
+        self._last_flushed = {
+            str(path.relative_to(self._folder)): content
+            for path in _files(self._folder)
+            if (content := self._on_disk(path)) is not None
+        }
         shutil.copytree(self._folder, target)
 
     def copy_after_power_loss(self, target: Path, source: random.Random) -> None:
@@ -130,23 +144,56 @@ class OpenFiles:
             target: folder to make.
             source: chance for what was lost of all that may be.
         """
-        synchronous = self.synchronous()
+        levels = self._synchronous()
         shutil.copytree(self._folder, target)
-        # Relative names: the same file below another folder.
-        for path in sorted(item for item in self._folder.rglob("*") if item.is_file()):
-            copied = target / path.relative_to(self._folder)
-            name = str(path)
-            base = name.removesuffix("-wal").removesuffix("-shm").removesuffix("-journal")
-            if base in synchronous or _is_database(path):
-                if name.endswith("-wal") and synchronous.get(base, 2) <= SYNCHRONOUS_NORMAL:
+        for path in _files(self._folder):
+            name = str(path.relative_to(self._folder))
+            copied = target / name
+            if _is_of_database(path):
+                base = name.removesuffix("-wal")
+                if base != name and levels.get(base, SYNCHRONOUS_FULL) <= SYNCHRONOUS_NORMAL:
                     _tear(copied, source)
                 continue
-            inode = path.stat().st_ino
-            kept = self._flushed.get(inode, self._flushed.get(self._names.get(name, -1)))
+            kept = self._on_disk(path)
             if kept is None:
                 copied.unlink()
             else:
                 copied.write_bytes(kept)
+
+    def _on_disk(self, path: Path) -> bytes | None:
+        """Return what a file was when it was flushed last, None when it never was.
+
+        A name that was given to another file without flushing that one still means the first.
+        """
+        found = self._flushed.get(path.stat().st_ino)
+        if found is None:
+            found = self._flushed.get(self._names.get(str(path.relative_to(self._folder)), -1))
+        return found
+
+    def _synchronous(self) -> dict[str, int]:
+        """Return the weakest ``PRAGMA synchronous`` of each database, by its name."""
+        found = dict(self._levels)
+        for connection in self._databases:
+            with contextlib.suppress(sqlite3.Error):  # closed by its program
+                if connection.execute("PRAGMA query_only").fetchone()[0]:
+                    continue  # a reader writes nothing
+                level = int(connection.execute("PRAGMA synchronous").fetchone()[0])
+                path = str(connection.execute("PRAGMA database_list").fetchone()[2])
+                name = os.path.relpath(path, self._folder)
+                found[name] = min(level, found.get(name, level))
+        return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _is_of_database(path: Path) -> bool:
+    """Say whether SQLite takes care of this file: a database, or what lies beside one."""
+    base = path
+    for suffix in ("-wal", "-shm", "-journal"):
+        base = base.with_name(base.name.removesuffix(suffix))
+    return base.is_file() and _is_database(base)
 
 
 def _is_database(path: Path) -> bool:

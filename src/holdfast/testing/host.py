@@ -40,7 +40,9 @@ class Host:
         self._programs: list[tuple[Callable[..., Coroutine[Any, Any, object]], tuple[Any, ...]]]
         self._programs = []
         self._lives = 0
-        self._folder: Path | None = None
+        self._left: Path | None = None
+        self._left_open: OpenFiles | None = None
+        self._lost_power = False
         self.process = self._new_life()
         self.address = simulation.network.add(self)
 
@@ -160,12 +162,12 @@ class Host:
     def _new_life(self) -> Process:
         self._lives += 1
         folder = self._simulation.folder / f"{self.name}.{self._lives}"
-        if self._folder is None:
+        if self._left is None:
             folder.mkdir(parents=True)
         else:
-            self._folder.rename(folder)
-        self._folder = None
-        return Process(self, self._lives, folder, OpenFiles(folder))
+            self._left.rename(folder)
+        files = OpenFiles(folder, self._left_open, is_all_flushed=self._lost_power)
+        return Process(self, self._lives, folder, files)
 
     def _die(self, how: str, *, is_silent: bool) -> None:
         process = self.process
@@ -179,7 +181,7 @@ class Host:
             process.open_files.copy_after_power_loss(left, self._simulation.chance.stream("disk"))
         else:
             process.open_files.copy(left)
-        self._folder = left
+        self._left, self._left_open, self._lost_power = left, process.open_files, is_silent
         network = self._simulation.network
         if is_silent:
             for path in network.paths_of(self.name):
