@@ -50,6 +50,7 @@ class Person:
         self.seen = 0
         self.client: SessionClient | None = None
         self.is_done = False
+        self.session: str | None = None
 
     async def live(self, count: int, pause: float) -> None:
         source = self.host.random
@@ -57,6 +58,7 @@ class Person:
             URL, {}, on_state=self.on_state, on_event=self.on_event, world=self.host
         )
         async with self.client as client:
+            self.session = client.session
             while self.said < count:
                 await asyncio.sleep(source.uniform(0, 2 * pause))
                 self.said += 1
@@ -135,6 +137,9 @@ class Town:
         self.lost.check(texts)
         assert len(texts) == len(set(texts)), "a message had its effect twice"
         assert len(texts) == sum(person.said for person in self.people)
+        for person in self.people:
+            assert person.client is not None
+            assert person.client.session == person.session, "a session was lost"
         self.order.check(len(texts), [person.host.name for person in self.people])
 
 

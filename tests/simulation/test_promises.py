@@ -1,0 +1,144 @@
+"""Our promises, on the real hub, client, quiz and SQLite store: many seeds of everything that can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from holdfast.errors import LocalProtocolError
+from holdfast.session import ClientStatus
+from holdfast.testing import (
+    BlackHole,
+    Cut,
+    Flap,
+    Freeze,
+    Kill,
+    PowerOff,
+    Reset,
+    Skew,
+    SlowDisk,
+    nothing_left,
+    simulate,
+)
+from tests.simulation import scenarios
+from tests.simulation.test_planted_bugs import bursts, rush, storms
+from tests.support.simulated import Town
+from tests.support.simulated_quiz import Show, serve_quiz
+
+if TYPE_CHECKING:
+    from holdfast.testing import Simulation
+
+
+@simulate(seeds=300)
+async def test_nothing_said_in_a_room_is_lost_doubled_or_reordered(world: Simulation) -> None:
+    await scenarios.room(world)
+
+
+@simulate(seeds=200)
+async def test_nothing_is_lost_when_short_faults_come_thick_and_fast(world: Simulation) -> None:
+    await storms(world)
+
+
+@simulate(seeds=30)
+async def test_nothing_is_lost_in_bursts(world: Simulation) -> None:
+    await bursts(world)
+
+
+@simulate(
+    seeds=350,
+    kept={
+        2238: "a server that was killed twice while it read its store found it empty "
+        "(the simulator had lost the write-ahead log)",
+        111: "a timer that fires a nanosecond early makes its owner spin (the simulator rounded down)",
+    },
+)
+async def test_a_quiz_keeps_its_seats_answers_and_scores(world: Simulation) -> None:
+    await scenarios.quiz(world)
+
+
+@simulate(seeds=40)
+async def test_one_name_is_one_seat_however_many_ask_at_once(world: Simulation) -> None:
+    await rush(world)
+
+
+@simulate(seeds=60)
+async def test_people_on_a_train_return_by_themselves(world: Simulation) -> None:
+    """Over 95 % and within 5 s on average, once the network would let them."""
+    show = Show(world, 6, questions=4, profile="train")
+    kinds = {Cut: 8, Flap: 3, BlackHole: 2, Reset: 3, Kill: 1}
+    world.inject(kinds, within=60, hosts=["server"], links=show.links, lasts=(0.5, 20))
+    show.begin()
+    await show.settle()
+    show.check()
+
+
+@simulate(seeds=40)
+async def test_a_server_with_a_wrong_clock_and_long_pauses_keeps_its_promises(
+    world: Simulation,
+) -> None:
+    show = Show(world, 3, questions=4)
+    kinds = {Skew: 3, Freeze: 3, SlowDisk: 2, PowerOff: 1}
+    world.inject(kinds, within=60, hosts=["server"], lasts=(1, 25))
+    show.begin()
+    await show.settle()
+    show.check()
+
+
+@simulate(seeds=25)
+async def test_nothing_is_left_running_after_an_orderly_shutdown(world: Simulation) -> None:
+    town = Town(world, 3)
+    world.inject({Cut: 3, Reset: 2}, within=15, links=town.links, lasts=(0.1, 5))
+    town.live(5, 2.0)
+    await town.settle()
+    (program,) = [
+        task for task in asyncio.all_tasks() if task.get_name() == "server:serve_room"
+    ]
+    program.cancel()
+    await asyncio.gather(program, return_exceptions=True)
+    await asyncio.sleep(5)  # transports say goodbye, which takes at most CLOSE_WAIT
+    nothing_left(world, town.server)
+    for person in town.people:
+        assert person.client is not None
+        assert person.client.status is ClientStatus.RECONNECTING
+
+
+@simulate(seeds=25)
+async def test_who_leaves_for_good_leaves_nothing_behind(world: Simulation) -> None:
+    town = Town(world, 1)
+    (person,) = town.people
+
+    async def leave() -> None:
+        await asyncio.sleep(10)
+        assert person.client is not None
+        await person.client.leave()
+        try:
+            await person.client.send({"say": "too late"})
+        except LocalProtocolError:
+            return
+        raise AssertionError("a session that has ended took a message")
+
+    person.host.spawn(person.live, 2, 1.0)
+    await person.host.run(leave)
+
+
+@simulate(seeds=25)
+async def test_a_phone_that_slept_for_minutes_finds_its_session_again(world: Simulation) -> None:
+    town = Town(world, 2)
+    town.live(8, 5.0)
+    for host in (town.people[0].host, town.people[1].host):
+        await asyncio.sleep(10)
+        host.freeze()
+        await asyncio.sleep(200)
+        host.thaw()
+    await town.settle()
+    town.check()
+
+
+@simulate(seeds=20)
+async def test_an_event_nobody_is_at_is_still_there_a_day_later(world: Simulation) -> None:
+    server = world.host("server")
+    server.spawn(serve_quiz, server)
+    await asyncio.sleep(60)
+    server.power_off()
+    server.restart()
+    await asyncio.sleep(60)
