@@ -97,9 +97,14 @@ async def test_nothing_is_left_running_after_an_orderly_shutdown(world: Simulati
     await asyncio.gather(program, return_exceptions=True)
     await asyncio.sleep(5)  # transports say goodbye, which takes at most CLOSE_WAIT
     nothing_left(world, town.server)
-    for person in town.people:
-        assert person.client is not None
-        assert person.client.status is ClientStatus.RECONNECTING
+    await world.until(
+        lambda: all(
+            person.client is not None and person.client.status is ClientStatus.RECONNECTING
+            for person in town.people
+        ),
+        within=60,
+        what="everybody notices that the server has gone",
+    )
 
 
 @simulate(seeds=25)

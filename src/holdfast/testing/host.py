@@ -106,6 +106,8 @@ class Host:
         name = f"{self.name}:{getattr(program, '__name__', 'program')}"
         coroutine = context.run(program, *args)
         task: asyncio.Task[T] = context.run(lambda: loop.create_task(coroutine, name=name))
+        # Held here: the loop itself has only weak references, as any asyncio loop.
+        self.process.programs[task] = None
         if not may_fail:
             task.add_done_callback(self._simulation.program_ended, context=contextvars.Context())
         return task

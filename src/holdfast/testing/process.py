@@ -27,11 +27,12 @@ class Process:
 
     Attributes:
         parked: callbacks that wait for a thaw.
+        programs: what was started here.
         folder: where its files are; another life gets a copy.
         open_files: what the operating system takes back when it dies.
     """
 
-    __slots__ = ("folder", "host", "life", "name", "open_files", "parked", "state")
+    __slots__ = ("folder", "host", "life", "name", "open_files", "parked", "programs", "state")
 
     def __init__(self, host: Host, life: int, folder: Path, open_files: OpenFiles) -> None:
         self.host = host
@@ -41,6 +42,7 @@ class Process:
         self.open_files = open_files
         self.state = ProcessState.RUNNING
         self.parked: list[asyncio.Handle] = []
+        self.programs: dict[asyncio.Task[object], None] = {}
 
 
 PROCESS: ContextVar[Process | None] = ContextVar("holdfast_simulated_process", default=None)

@@ -34,6 +34,8 @@ Scenario = Callable[["Simulation"], Coroutine[Any, Any, object]]
 SHUTDOWN = 120.0
 """Virtual seconds that programs have to end when the scenario is over."""
 
+FAULTS_SHOWN = 40
+
 POLL = 0.02
 """Virtual seconds between two looks at a condition."""
 
@@ -259,7 +261,9 @@ class Outcome:
 
     def report(self) -> str:
         """Describe a failure so that it can be understood and repeated."""
-        plan = faults.to_json(self.plan)
+        plan = faults.to_json(self.plan[:FAULTS_SHOWN])
+        if len(self.plan) > FAULTS_SHOWN:
+            plan += f"\nand {len(self.plan) - FAULTS_SHOWN} more"
         last = "\n".join(self.last)
         return (
             f"seed {self.seed}, mode: {self.mode}, failed after {self.seconds:.3f} simulated s\n"
