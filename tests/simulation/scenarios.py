@@ -70,7 +70,9 @@ async def chat(world: Simulation) -> None:
             finally:
                 everybody.discard(connection)
 
-        async with websockets.serve(handle, "0.0.0.0", 80, ping_interval=5, ping_timeout=5) as server:
+        async with websockets.serve(
+            handle, "0.0.0.0", 80, ping_interval=5, ping_timeout=5
+        ) as server:
             await server.serve_forever()
 
     async def talk(name: str) -> None:

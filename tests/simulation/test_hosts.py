@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_what_was_buffered_in_the_process_dies_with_it() -> None:
     async def scenario(world):
         async def program(host):
             if not (host.folder / "log").exists():
-                file = open(host.folder / "log", "w")  # noqa: SIM115
+                file = (host.folder / "log").open("w")  # noqa: SIM115
                 file.write("flushed\n")
                 file.flush()
                 file.write("buffered\n")
@@ -169,7 +170,7 @@ def test_power_loss_forgets_what_was_not_synced() -> None:
             if (host.folder / "synced").exists():
                 await asyncio.Event().wait()
             for name in ("synced", "unsynced"):
-                with open(host.folder / name, "w") as file:
+                with (host.folder / name).open("w") as file:
                     file.write("first")
                     if name == "synced":
                         file.flush()
@@ -177,7 +178,7 @@ def test_power_loss_forgets_what_was_not_synced() -> None:
                         file.write(" second")
             # The classic: a new file is moved over a good one without ever being synced.
             (host.folder / "synced-too").write_text("good")
-            with open(host.folder / "synced-too", "r+b") as file:
+            with (host.folder / "synced-too").open("r+b") as file:
                 os.fsync(file.fileno())
             (host.folder / "new").write_text("better")
             (host.folder / "new").rename(host.folder / "synced-too")
@@ -200,7 +201,7 @@ def test_what_was_synced_in_an_earlier_life_is_still_there_when_the_power_goes()
         async def program(host):
             lives.append(len(lives) + 1)
             if len(lives) == 1:
-                with open(host.folder / "synced", "w") as file:
+                with (host.folder / "synced").open("w") as file:
                     file.write("kept")
                     file.flush()
                     os.fsync(file.fileno())
@@ -329,11 +330,11 @@ def test_what_is_left_after_a_shutdown_is_named() -> None:
             asyncio.get_running_loop().create_task(asyncio.sleep(1000), name="forgotten")
             asyncio.get_running_loop().call_later(77, print)
             await asyncio.start_server(lambda r, w: None, "0.0.0.0", 7)
-            host.file = open(host.folder / "open", "w")  # noqa: SIM115
+            host.file = (host.folder / "open").open("w")  # noqa: SIM115
 
         async def careful(host):
             async with await asyncio.start_server(lambda r, w: None, "0.0.0.0", 8):
-                with open(host.folder / "closed", "w") as file:
+                with (host.folder / "closed").open("w") as file:
                     file.write("x")
             await asyncio.sleep(0.1)
 
@@ -362,7 +363,7 @@ def test_many_kills_leave_no_descriptors_behind() -> None:
             server.kill()
             server.restart()
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     for seed in range(5):
         run(scenario, seed=seed)
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before + 1

@@ -276,7 +276,9 @@ def test_a_sender_without_any_answer_gives_up_and_an_idle_one_never_notices() ->
                 await reader.read(10)
 
         world.host("server").spawn(echo)
-        with pytest.raises(TimeoutError, match="timed out"):  # ETIMEDOUT, after a quarter of an hour
+        with pytest.raises(
+            TimeoutError, match="timed out"
+        ):  # ETIMEDOUT, after a quarter of an hour
             await world.host("sender").run(client, b"hello")
         began = world.now
         with pytest.raises(TimeoutError):

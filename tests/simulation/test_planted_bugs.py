@@ -193,4 +193,3 @@ def test_is_found(
 @pytest.mark.parametrize("scenario", [rush, storms, bursts])
 def test_without_a_planted_bug_nothing_is_found(scenario: Any) -> None:
     assert search(scenario, range(15)).failure is None
-

@@ -48,7 +48,9 @@ async def test_sound(world):
 
 def test_a_failure_says_all_that_is_needed_to_repeat_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=PROGRAM)
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider", "test_it.py")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:asyncio", "-p", "no:cacheprovider", "test_it.py"
+    )
     result.assert_outcomes(passed=1, failed=1)
     result = pytester.runpytest_inprocess("-p", "no:asyncio", "test_it.py")
     text = result.stdout.str()
@@ -66,13 +68,17 @@ def test_a_failure_says_all_that_is_needed_to_repeat_it(pytester: pytest.Pyteste
 def test_a_plan_from_a_file_replaces_the_drawn_one(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=PROGRAM)
     plan = pytester.makefile(".json", plan=to_json([Cut(at=1, lasts=5, a="phone", b="server")]))
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "test_it.py", f"--sim-plan={plan}", "--sim-factor=0.1")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:asyncio", "test_it.py", f"--sim-plan={plan}", "--sim-factor=0.1"
+    )
     result.assert_outcomes(passed=2)
 
 
 def test_fresh_seeds_begin_where_they_are_told(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=PROGRAM)
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "test_it.py", "--sim-fresh=5000", "-k", "sound")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:asyncio", "test_it.py", "--sim-fresh=5000", "-k", "sound"
+    )
     result.assert_outcomes(passed=1, deselected=1)
     assert "simulation: fresh seeds from 5000" in result.stdout.str()
 

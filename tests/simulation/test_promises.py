@@ -90,9 +90,7 @@ async def test_nothing_is_left_running_after_an_orderly_shutdown(world: Simulati
     world.inject({Cut: 3, Reset: 2}, within=15, links=town.links, lasts=(0.1, 5))
     town.live(5, 2.0)
     await town.settle()
-    (program,) = [
-        task for task in asyncio.all_tasks() if task.get_name() == "server:serve_room"
-    ]
+    (program,) = [task for task in asyncio.all_tasks() if task.get_name() == "server:serve_room"]
     program.cancel()
     await asyncio.gather(program, return_exceptions=True)
     await asyncio.sleep(5)  # transports say goodbye, which takes at most CLOSE_WAIT

@@ -123,7 +123,9 @@ class Town:
         world, people = self.world, self.people
         await world.calm()
         await world.until(
-            lambda: all(person.is_done for person in people), within=within, what="all comes to rest"
+            lambda: all(person.is_done for person in people),
+            within=within,
+            what="all comes to rest",
         )
         total = sum(person.said for person in people)
         await world.until(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, Any, cast
 
 from holdfast.testing.path import NEUTRAL
 from holdfast.testing.process import PROCESS
-from holdfast.testing.stream import SimSocket
+from holdfast.testing.stream import SimSocket, error_of
 
 if TYPE_CHECKING:
     from contextvars import Context
 
     from holdfast.testing.network import Network
+    from holdfast.testing.path import Path
 
 Address = tuple[str, int]
 
@@ -56,28 +58,28 @@ class SimDatagramTransport(asyncio.DatagramTransport):
         if self._is_closing or not data:
             return
         payload = bytes(data)
-        loop = self._network.loop
         if len(payload) > DATAGRAM_MAX:
-            error = OSError(90, "Message too long")
-            loop.call_soon(self._protocol.error_received, error, context=self.context)
+            error = error_of(errno.EMSGSIZE)
+            self._network.loop.call_soon(self._protocol.error_received, error, context=self.context)
             return
         path = self._network.path_between(self._address[0], target[0])
-        if path is None:
-            return
+        if path is not None:
+            for _ in range(1 + (path.source.random() < path.profile.duplicate)):
+                self._launch(path, target, payload)
+
+    def _launch(self, path: Path, target: Address, payload: bytes) -> None:
         profile, source = path.profile, path.source
-        copies = 1 + (source.random() < profile.duplicate)
-        for _ in range(copies):
-            if source.random() < profile.loss:
-                continue
-            due = path.arrival(len(payload), is_stream=False)
-            if source.random() < profile.reorder:
-                due += int(source.random() * OVERTAKEN * 1e9)
+        if source.random() < profile.loss:
+            return
+        due = path.arrival(len(payload), is_stream=False)
+        if source.random() < profile.reorder:
+            due += int(source.random() * OVERTAKEN * 1e9)
 
-            def arrive(payload: bytes = payload) -> None:
-                if path.is_open:
-                    self._network.datagram(target, payload, self._address)
+        def arrive() -> None:
+            if path.is_open:
+                self._network.datagram(target, payload, self._address)
 
-            loop.call_at_ns(due, arrive, context=NEUTRAL.copy())
+        self._network.loop.call_at_ns(due, arrive, context=NEUTRAL.copy())
 
     def received(self, data: bytes, source: Address) -> None:
         """Hand a message to the protocol."""

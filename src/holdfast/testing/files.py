@@ -14,11 +14,11 @@ import io
 import os
 import shutil
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import random
-    from pathlib import Path
 
 WAL_HEADER = 32
 FRAME_HEADER = 24
@@ -69,7 +69,7 @@ class OpenFiles:
             text = os.fspath(path)  # type: ignore[call-overload]
         except TypeError:
             return False  # a descriptor
-        return isinstance(text, str) and os.path.abspath(text).startswith(self._prefix)
+        return isinstance(text, str) and str(Path.cwd() / text).startswith(self._prefix)
 
     # --- what the process does --------------------------------------------------------------
 
@@ -92,14 +92,14 @@ class OpenFiles:
     def flushed(self, descriptor: int) -> None:
         """Note that a file was flushed to the disk: it will survive as it is now."""
         try:
-            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
         except OSError:
             return  # a system without /proc: nothing is known of this file, so nothing is kept
-        if self.holds(path) and os.path.isfile(path):  # noqa: PTH113 - a string is at hand
-            inode = os.stat(path).st_ino  # noqa: PTH116
-            with io.open_code(path) as file:
+        if self.holds(path) and path.is_file():
+            inode = path.stat().st_ino
+            with io.open_code(str(path)) as file:
                 self._flushed[inode] = file.read()
-            self._names[os.path.relpath(path, self._folder)] = inode
+            self._names[str(path.relative_to(self._folder))] = inode
 
     # --- what becomes of it -----------------------------------------------------------------
 

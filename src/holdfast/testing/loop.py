@@ -106,7 +106,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._pools = Pools(self, order)
         self._failure: BaseException | None = None
         self._is_orderly = not mode.shuffle and not mode.hold_back
-        self.set_task_factory(self._new_task)
+        self.set_task_factory(self._new_task)  # type: ignore[arg-type]
 
     # --- time and callbacks -----------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class SimLoop(asyncio.BaseEventLoop):
         """Return virtual seconds."""
         return self.now_ns / 1e9
 
-    def call_at(
+    def call_at(  # type: ignore[override] # as asyncio types it, before variadic generics
         self,
         when: float,
         callback: Callable[..., object],
@@ -127,7 +127,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if due / 1e9 < when:  # so that time() has reached what was announced
             due += 1
         self._push(due, handle)
-        handle._scheduled = True
+        handle._scheduled = True  # type: ignore[attr-defined]
         return handle
 
     def call_at_ns(
@@ -138,11 +138,11 @@ class SimLoop(asyncio.BaseEventLoop):
         self._push(when, handle)
         return handle
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override] # as above
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Schedule from the loop's own thread; from any other one the run fails."""
-        if self._thread_id not in {None, threading.get_ident()}:
+        if self._thread_id not in {None, threading.get_ident()}:  # type: ignore[attr-defined]
             self._failure = ForeignThreadError(
                 f"Thread {threading.current_thread().name!r} called {callback!r} into the simulated "
                 "loop. Threads cannot be repeated: give blocking work to loop.run_in_executor, which "
@@ -187,21 +187,11 @@ class SimLoop(asyncio.BaseEventLoop):
     # --- what a turn is ---------------------------------------------------------------------
 
     def _run_once(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        self._raise_failure()
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        due = self._due
         if not ready and not self._stopping:  # type: ignore[attr-defined]
-            while due and due[0][2].cancelled():
-                heapq.heappop(due)
-            if not due:
-                raise DeadlockError(
-                    "Nothing is ready and nothing is scheduled; these wait for ever:\n"
-                    + waiting_tasks(self)
-                )
-            self._move_to(due[0][0])
-        now = self.now_ns
+            self._wait()
+        due, now = self._due, self.now_ns
         while due and due[0][0] <= now:
             handle = heapq.heappop(due)[2]
             if not handle.cancelled():
@@ -211,20 +201,37 @@ class SimLoop(asyncio.BaseEventLoop):
         self.steps += len(turn)
         if self.steps > LIVELOCK_STEPS:
             raise LivelockError(self._describe_livelock(turn))
-        if not self._is_orderly:
-            turn = self._disordered(turn)
+        self._run_turn(turn if self._is_orderly else self._disordered(turn))
+
+    def _wait(self) -> None:
+        """Let time pass until something is due."""
+        due = self._due
+        while due and due[0][2].cancelled():
+            heapq.heappop(due)
+        if not due:
+            raise DeadlockError(
+                "Nothing is ready and nothing is scheduled; these wait for ever:\n"
+                + waiting_tasks(self)
+            )
+        self._move_to(due[0][0])
+
+    def _run_turn(self, turn: list[asyncio.Handle]) -> None:
         running = ProcessState.RUNNING
-        for index, handle in enumerate(turn):
+        for handle in turn:
             if handle.cancelled():
                 continue
             process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
             if process is None or process.state is running:
                 handle._run()
                 if self._failure is not None:
-                    ready.extendleft(reversed(turn[index + 1 :]))
-                    return
+                    return  # what is left of the turn is of no interest any more
             elif process.state is ProcessState.FROZEN:
                 process.parked.append(handle)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def _move_to(self, when: int) -> None:
         if self.ends_ns is not None and when > self.ends_ns:
@@ -286,7 +293,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _describe_livelock(self, turn: list[asyncio.Handle]) -> str:
         names = Counter(_name(handle) for handle in turn).most_common(10)
-        busy = "\n".join(f"  {count} × {name}" for name, count in names)
+        busy = "\n".join(f"  {count} of {name}" for name, count in names)
         return (
             f"{LIVELOCK_STEPS} callbacks ran while no time passed, at {self.time():.6f} s. "
             f"Ready now:\n{busy}\nTasks:\n{waiting_tasks(self)}"
@@ -309,19 +316,19 @@ class SimLoop(asyncio.BaseEventLoop):
 
     async def create_connection(
         self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any
-    ) -> Any:  # type: ignore[override]
+    ) -> Any:
         """Connect through the simulated network."""
         return await self.net.create_connection(protocol_factory, host, port, **more)
 
     async def create_server(
         self, protocol_factory: Any, host: Any = None, port: Any = None, **more: Any
-    ) -> Any:  # type: ignore[override]
+    ) -> Any:
         """Listen in the simulated network."""
         return await self.net.create_server(protocol_factory, host, port, **more)
 
     async def create_datagram_endpoint(
         self, protocol_factory: Any, local_addr: Any = None, remote_addr: Any = None, **more: Any
-    ) -> Any:  # type: ignore[override]
+    ) -> Any:
         """Open a message link, which drops, doubles and reorders as its path does."""
         return await self.net.create_datagram_endpoint(
             protocol_factory, local_addr, remote_addr, **more

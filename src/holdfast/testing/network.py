@@ -229,10 +229,10 @@ class Network:
     # --- names ------------------------------------------------------------------------------
 
     async def getaddrinfo(
-        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-    ) -> list[tuple[int, int, int, str, Address]]:  # fmt: skip
+        self, host: Any, port: Any, **hints: int
+    ) -> list[tuple[int, int, int, str, Address]]:
         """Resolve a name as ``loop.getaddrinfo`` does."""
-        kind = type or socket.SOCK_STREAM
+        kind, proto = hints.get("type", 0) or socket.SOCK_STREAM, hints.get("proto", 0)
         address = self._resolve(host)
         return [(socket.AF_INET, kind, proto, "", (address, int(port or 0)))]
 
@@ -293,14 +293,9 @@ class Network:
             if key in self._listeners:
                 raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address {key}")
             sockets.append(SimSocket((address, wanted)))
+        listeners: Any = sockets
         server = base_events.Server(
-            self.loop,
-            sockets,
-            protocol_factory,
-            None,
-            backlog,
-            None,
-            None,  # type: ignore[arg-type]
+            self.loop, listeners, protocol_factory, None, backlog, None, None
         )
         if start_serving:
             await server.start_serving()
@@ -363,10 +358,10 @@ class Network:
                 return
             there = self.path(here.name, target.name)
             server = listener.context.copy(), listener.process, server_address
-            connection = Connection(self, there, back, client, server)
-            self._connections[connection] = None
-            self._accept(listener, connection)
-            back.carry(lambda: _answer(done, cast("Connection", connection)))
+            made = connection = Connection(self, there, back, client, server)
+            self._connections[made] = None
+            self._accept(listener, made)
+            back.carry(lambda: _answer(done, made))
 
         if target is not None:
             self.path(here.name, target.name).carry(knock)

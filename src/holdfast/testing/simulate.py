@@ -37,7 +37,7 @@ class Options:
     factor: float = 1.0
     first: int = 0
     report: Callable[[Outcome], str] = field(default=lambda outcome: outcome.report())
-    on_finding: Callable[[Finding], None] = field(default=lambda finding: None)
+    on_finding: Callable[[Finding], None] = field(default=lambda _: None)
 
 
 options = Options()
@@ -95,7 +95,7 @@ def simulate(
         test.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=fixtures, return_annotation=None
         )
-        del test.__wrapped__  # type: ignore[attr-defined]
+        del test.__wrapped__
         return test
 
     return decorate

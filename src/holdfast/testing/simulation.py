@@ -178,7 +178,7 @@ class Simulation:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._dead.extend(tasks)
 
-    def _unhandled(self, loop: object, context: dict[str, Any]) -> None:
+    def _unhandled(self, _: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
         text = f"{context.get('message')} {error!r}"
         self.unhandled.append(text)

@@ -261,8 +261,8 @@ class Connection:
     def black_hole(self) -> None:
         """Swallow whatever is sent from now on, for ever, and tell nobody."""
         up, down = self.flows
-        up.path = down.back = _Nowhere(up.path)
-        down.path = up.back = _Nowhere(down.path)
+        up.path = down.back = cast("Path", _Nowhere(up.path))
+        down.path = up.back = cast("Path", _Nowhere(down.path))
 
     def _reset(self, transport: SimTransport, path: Path) -> None:
         def arrived() -> None:
@@ -354,9 +354,9 @@ class SimTransport(asyncio.Transport):
         protocol = self._protocol
         if isinstance(protocol, asyncio.BufferedProtocol):
             while data:
-                buffer = protocol.get_buffer(len(data))
+                buffer = memoryview(protocol.get_buffer(len(data)))
                 size = min(len(buffer), len(data))
-                memoryview(buffer)[:size] = data[:size]
+                buffer[:size] = data[:size]
                 protocol.buffer_updated(size)
                 data = data[size:]
         else:
