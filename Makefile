@@ -1,9 +1,10 @@
 # `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run setup pages check test lock clean check-python
+.PHONY: help run setup pages check simulation test lock clean check-python
 
 PYTHON ?= python3
 ARGS ?=
+SEEDS ?= 1
 BIN := .venv/bin
 TIMED := $(BIN)/python scripts/timed.py
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -28,9 +29,13 @@ check: setup ## lint, types, floors, unit tests: under a minute
 	@$(TIMED) "unit tests" $(BIN)/pytest -q tests/unit -n 2
 	@if [ -d web/node_modules ]; then $(TIMED) "web types" sh -c 'cd web && npm run --silent check'; fi
 
+simulation: setup ## our promises in virtual time, with seeds that were never tried (SEEDS=10: ten times as many)
+	@$(TIMED) "simulation" $(BIN)/pytest -q -s tests/simulation -n 2 --dist loadscope --sim-fresh --sim-factor=$(SEEDS)
+
 test: setup pages .venv/chromium ## everything: check, web tests, integration, browser
 	@$(MAKE) --no-print-directory check
 	@$(TIMED) "web unit tests" $(BIN)/python scripts/web_test.py
+	@$(MAKE) --no-print-directory simulation
 	@$(TIMED) "integration tests" $(BIN)/pytest -q -s tests/integration --durations=5
 	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 3 --dist loadgroup --durations=5
 

@@ -67,7 +67,7 @@ def other_pythons() -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_on_every_other_python_at_hand(expected, tmp_path: Path) -> None:
+def test_on_every_other_python_at_hand(expected, tmp_path: Path, simulation_note) -> None:
     for number, interpreter in enumerate(other_pythons()):
         venv = tmp_path / str(number)
         subprocess.run([interpreter, "-m", "venv", venv], check=True, capture_output=True)
@@ -77,4 +77,4 @@ def test_on_every_other_python_at_hand(expected, tmp_path: Path) -> None:
         subprocess.run(install + locked, check=True, capture_output=True)
         paths = f"{ROOT}:{ROOT / 'src'}"
         assert in_another_process(python, PYTHONPATH=paths) == expected, interpreter
-        print(f"{interpreter}: the same traces")
+        simulation_note(f"the same traces on {Path(interpreter).name}")

@@ -182,12 +182,16 @@ PLANTED: list[tuple[Callable[[Patch], None], Any, int]] = [
     ("plant", "scenario", "within"), PLANTED, ids=[plant.__name__ for plant, _, _ in PLANTED]
 )
 def test_is_found(
-    plant: Callable[[Patch], None], scenario: Any, within: int, monkeypatch: Patch
+    plant: Callable[[Patch], None],
+    scenario: Any,
+    within: int,
+    monkeypatch: Patch,
+    simulation_note: Callable[[str], None],
 ) -> None:
     plant(monkeypatch)
     finding = search(scenario, range(within), shrinking=0)
     assert finding.failure is not None, f"{plant.__doc__} was not found in {within} seeds"
-    print(f"\n{plant.__name__}: seed {finding.failure.seed}, {finding.failure.error!r:.150}")
+    simulation_note(f"planted: {plant.__name__} was found after {finding.runs} seeds")
 
 
 @pytest.mark.parametrize("scenario", [rush, storms, bursts])

@@ -192,12 +192,13 @@ class Show:
         rivals: int = 0,
         profile: str = "cafe",
         settings: HubSettings | None = None,
+        returns: Returns | None = None,
     ) -> None:
         self.world = world
         self.lost = NothingLost()
         self.scores = Scores()
         self.seats = OneOwner()
-        self.returns = Returns()
+        self.returns = Returns() if returns is None else returns
         self.is_open = asyncio.Event()
         self.opened: dict[str, Any] = {}
         self.tasks: dict[asyncio.Task[None], None] = {}
@@ -210,7 +211,7 @@ class Show:
             Player(self, world.host(f"phone{number}", profile), name)
             for number, name in enumerate(names)
         ]
-        self._away: dict[str, None] = {}
+        self._away: dict[tuple[int, str], None] = {}
 
     @property
     def links(self) -> list[tuple[str, str]]:
@@ -248,7 +249,7 @@ class Show:
             for face in self.players:
                 if face.client is None or not face.seat:
                     continue
-                name, now = face.host.name, self.world.now
+                name, now = (self.world.seed, face.host.name), self.world.now
                 if face.client.status is ClientStatus.OPEN:
                     self.returns.back(name, now)
                     self._away.pop(name, None)
@@ -256,7 +257,7 @@ class Show:
                 if name not in self._away:
                     self._away[name] = None
                     self.returns.lost(name, now)
-                if not self._may_connect(name):
+                if not self._may_connect(face.host.name):
                     self.returns.reachable(name, now)
             await asyncio.sleep(0.1)
 
@@ -264,6 +265,7 @@ class Show:
         network = self.world.network
         return (
             self.server.process.state is ProcessState.RUNNING
+            and self.server.slowness <= 100
             and network.path("server", name).is_open
             and network.path(name, "server").is_open
             and network.is_listening("server", 8400)
@@ -307,4 +309,3 @@ class Show:
                 assert reply["effective_ms"] == answers[player.seat, question][1]
         for player in seated:
             assert player.stage["players"] == len(seated)
-        self.returns.check()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from holdfast.testing.path import NEUTRAL
 from holdfast.testing.process import PROCESS
-from holdfast.testing.stream import SimSocket, error_of
+from holdfast.testing.sockets import SimSocket, error_of
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -79,7 +79,7 @@ class SimDatagramTransport(asyncio.DatagramTransport):
             if path.is_open:
                 self._network.datagram(target, payload, self._address)
 
-        self._network.loop.call_at_ns(due, arrive, context=NEUTRAL.copy())
+        self._network.loop.call_at_ns(due, arrive, context=NEUTRAL)
 
     def received(self, data: bytes, source: Address) -> None:
         """Hand a message to the protocol."""

@@ -7,7 +7,7 @@ class SimulationError(Exception):
     """The simulation itself cannot go on."""
 
 
-class NotSimulatedError(SimulationError, NotImplementedError):
+class NotSimulatedError(SimulationError):
     """The program asked its loop for something that has no simulated form."""
 
 

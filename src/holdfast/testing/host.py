@@ -186,8 +186,6 @@ class Host:
         self._left, self._left_open, self._lost_power = left, process.open_files, is_silent
         network = self._simulation.network
         if is_silent:
-            for path in network.paths_of(self.name):
-                path.closing()
             self.is_up = False
         network.process_died(process, is_silent=is_silent)
         self._simulation.bury(

@@ -253,6 +253,8 @@ class SimLoop(asyncio.BaseEventLoop):
 
         Only tasks: the order of plain callbacks is promised by asyncio, that of tasks is not.
         """
+        if len(turn) == 1 and not self._mode.hold_back:
+            return turn
         places: list[int] = []
         kept: list[asyncio.Handle] = []
         order, hold_back = self._order, self._mode.hold_back

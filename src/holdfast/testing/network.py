@@ -16,7 +16,8 @@ from holdfast.testing.datagram import SimDatagramTransport
 from holdfast.testing.errors import NotSimulatedError
 from holdfast.testing.path import PROFILES, Path, Profile
 from holdfast.testing.process import PROCESS, ProcessState
-from holdfast.testing.stream import Connection, SimSocket, error_of
+from holdfast.testing.sockets import SimSocket, error_of
+from holdfast.testing.stream import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

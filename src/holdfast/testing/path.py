@@ -79,10 +79,9 @@ class Path:
         self.receiver = receiver
         self.profile = profile
         self._cuts = 0
-        self._closed_since = 0
         self._slowness = 1.0
         self._free_at = 0
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
 
     @property
     def is_open(self) -> bool:
@@ -117,7 +116,7 @@ class Path:
 
     def carry(self, deliver: Callable[[], None], size: int = 0) -> None:
         """Bring something to the other end, however often it has to be sent."""
-        self._loop.call_at_ns(self.arrival(size), self._delivered, deliver, context=NEUTRAL.copy())
+        self._loop.call_at_ns(self.arrival(size), self._delivered, deliver, context=NEUTRAL)
 
     def _delivered(self, deliver: Callable[[], None]) -> None:
         if self.is_open:
@@ -127,13 +126,12 @@ class Path:
 
     def when_open(self, deliver: Callable[[], None]) -> None:
         """Deliver when the path is open again and the sender has tried once more."""
-        self._waiting.append(deliver)
+        self._waiting.append((self._loop.now_ns, deliver))
 
     # --- verbs ------------------------------------------------------------------------------
 
     def cut(self) -> None:
         """Let nothing through any more. Cuts add up: each is to be healed."""
-        self.closing()
         self._cuts += 1
 
     def heal(self) -> None:
@@ -146,22 +144,17 @@ class Path:
         """Make it this many times slower."""
         self._slowness *= factor
 
-    def closing(self) -> None:
-        """Note that it closes now, if it is open."""
-        if self.is_open:
-            self._closed_since = self._loop.now_ns
-
     def opening(self) -> None:
         """Send again what waited, if it is open now.
 
         A sender doubles its waiting time with each attempt, so its next one comes after about as
         long as it was without an answer already, at most.
         """
-        if not self.is_open or not self._waiting:
+        if not self.is_open:
             return
-        outage = (self._loop.now_ns - self._closed_since) / 1e9
+        now = self._loop.now_ns
         waiting, self._waiting = self._waiting, []
-        for deliver in waiting:
-            wait = self._source.uniform(0.0, min(max(outage, RETRANSMIT), RETRANSMIT_MAX))
-            due = self.arrival(0) + int(wait * 1e9)
-            self._loop.call_at_ns(due, self._delivered, deliver, context=NEUTRAL.copy())
+        for since, deliver in waiting:
+            silence = min(max((now - since) / 1e9, RETRANSMIT), RETRANSMIT_MAX)
+            due = self.arrival(0) + int(self._source.uniform(0.0, silence) * 1e9)
+            self._loop.call_at_ns(due, self._delivered, deliver, context=NEUTRAL)

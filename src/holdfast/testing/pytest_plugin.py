@@ -7,18 +7,37 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from holdfast.testing import faults
 from holdfast.testing.simulate import Options, options
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
 
     from holdfast.testing.search import Finding
     from holdfast.testing.simulation import Outcome
 
-_totals = {"runs": 0, "faults": 0, "seconds": 0.0}
+
+@dataclasses.dataclass
+class _Totals:
+    """What was simulated, and what is to be told about it."""
+
+    runs: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, other: _Totals) -> None:
+        self.runs += other.runs
+        self.faults += other.faults
+        self.seconds += other.seconds
+        self.notes += other.notes
+
+
+_totals = _Totals()
 _outer: list[Options] = []
 """What was asked for by the sessions around this one: pytest's own tests run pytest within pytest."""
 
@@ -73,17 +92,38 @@ def pytest_report_header() -> str | None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was simulated."""
-    if _totals["runs"]:
+    for line in _totals.notes:
+        terminalreporter.write_line(line)
+    if _totals.runs:
         terminalreporter.write_line(
-            f"simulated: {_totals['runs']} runs, {_totals['seconds'] / 3600:.1f} hours, "
-            f"{_totals['faults']} faults"
+            f"simulated: {_totals.runs} runs, {_totals.seconds / 3600:.1f} hours, "
+            f"{_totals.faults} faults"
         )
 
 
+@pytest.fixture
+def simulation_note() -> Callable[[str], None]:
+    """Give a function that puts a line below the summary, also from a worker of a parallel run."""
+    return _totals.notes.append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's figures to the run that it works for."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["simulation"] = dataclasses.asdict(_totals)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up the figures of a worker (pytest-xdist)."""
+    given = getattr(node, "workeroutput", {}).get("simulation")
+    if given:
+        _totals.add(_Totals(**given))
+
+
 def _count(finding: Finding) -> None:
-    _totals["runs"] += finding.runs
-    _totals["faults"] += finding.faults
-    _totals["seconds"] += finding.simulated
+    _totals.add(_Totals(finding.runs, finding.faults, finding.simulated))
 
 
 def _report(outcome: Outcome, folder: Path | None, root: Path) -> str:

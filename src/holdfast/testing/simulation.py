@@ -137,7 +137,7 @@ class Simulation:
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         """Do something from outside at a time, in virtual seconds since the start."""
-        self.loop.call_at_ns(START + round(when * 1e9), action, context=NEUTRAL.copy())
+        self.loop.call_at_ns(START + round(when * 1e9), action, context=NEUTRAL)
 
     async def calm(self) -> None:
         """Wait until all faults are over."""
