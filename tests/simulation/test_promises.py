@@ -53,6 +53,8 @@ async def test_nothing_is_lost_in_bursts(world: Simulation) -> None:
     kept={
         2238: "a server that was killed twice while it read its store found it empty "
         "(the simulator had lost the write-ahead log)",
+        141372735613: "killed twice in a question, with a clock a day back in between: the question "
+        "would have opened a day later (the first outage was never written down)",
         111: "a timer that fires a nanosecond early makes its owner spin (the simulator rounded down)",
     },
 )
@@ -101,6 +103,44 @@ async def test_a_server_with_a_wrong_clock_and_long_pauses_keeps_its_promises(
     show.begin()
     await show.settle()
     show.check()
+
+
+@simulate(seeds=10)
+async def test_a_server_killed_twice_in_a_question_gives_the_time_of_both_outages_back(
+    world: Simulation,
+) -> None:
+    """Seed 141372735613 of the quiz: only the last outage was given back, and a wrong clock cost a day."""
+    show = Show(world, 2, questions=1)
+    for player in show.players:
+        player.thinks = 3600.0
+    show.begin()
+    (player, _) = show.players
+    await world.until(
+        lambda: player.stage.get("phase") == "question", within=60, what="the quiz begins"
+    )
+    closes_at = player.stage["question"]["closes_at"]
+    await asyncio.sleep(1)
+    outages = 0.0
+    for skew in (-86_400.0, 86_400.0):
+        died = world.now
+        show.server.kill()
+        await asyncio.sleep(5)
+        show.server.skew(skew)
+        show.server.restart()
+        await world.until(
+            lambda: world.network.is_listening("server", 8400), within=5, what="it serves again"
+        )
+        outages += world.now - died
+        await asyncio.sleep(0.5)
+    await world.until(
+        lambda: player.stage["question"]["closes_at"] > closes_at + 6000,
+        within=30,
+        what="the time of both outages is given back",
+    )
+    given_back = (player.stage["question"]["closes_at"] - closes_at) / 1000
+    assert abs(given_back - outages) < 1.0, (
+        f"{outages:.1f} s were lost, {given_back:.1f} s given back"
+    )
 
 
 @simulate(seeds=25)

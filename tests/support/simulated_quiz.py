@@ -133,6 +133,7 @@ class Player(Face):
         self.name = name
         self.seat = ""
         self.is_refused = False
+        self.thinks = 4.0
         self.replies: dict[int, Any] = {}
         self._answering: set[int] = set()
 
@@ -164,7 +165,7 @@ class Player(Face):
                 self.show.tasks[task] = None
 
     async def _answer(self, number: int) -> None:
-        took = self.host.random.uniform(0.1, 4.0)
+        took = self.host.random.uniform(0.1, self.thinks)
         await asyncio.sleep(took)
         choice = self.host.random.choice([0, 0, 1])
         body = {
@@ -274,9 +275,12 @@ class Show:
     async def settle(self, within: float = 180.0) -> None:
         world = self.world
         await world.calm()
-        faces = [self.host, *(player for player in self.players if not player.is_refused)]
         await world.until(
-            lambda: all(face.stage.get("phase") == "final" for face in faces),
+            lambda: all(
+                face.stage.get("phase") == "final"
+                for face in (self.host, *self.players)
+                if not (isinstance(face, Player) and face.is_refused)
+            ),
             within=within,
             what="after the last fault the quiz comes to its end",
         )

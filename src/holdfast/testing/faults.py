@@ -111,7 +111,7 @@ class SlowDisk(HostFault, frozen=True, tag="slow_disk"):
 
     def end(self, sim: Simulation) -> None:
         """Undo it."""
-        sim.network.hosts[self.host].slow_down(1 / self.factor)
+        sim.network.hosts[self.host].speed_up(self.factor)
 
 
 class Cut(LinkFault, frozen=True, tag="cut"):

@@ -33,7 +33,7 @@ class Host:
         self.name = name
         self.is_up = True
         self.clock_skew = 0.0
-        self.slowness = 1.0
+        self._slow_factors: list[float] = []
         self.profile = PROFILES[profile] if isinstance(profile, str) else profile
         self.random: random.Random = simulation.chance.stream(f"host:{name}")
         self._simulation = simulation
@@ -155,9 +155,19 @@ class Host:
         self.clock_skew += seconds
 
     def slow_down(self, factor: float) -> None:
-        """Make blocking work (the disk, mostly) this many times slower; multiply back to undo."""
+        """Make blocking work (the disk, mostly) this many times slower; the worst counts."""
         self._note("slow", f"x{factor:g}")
-        self.slowness *= factor
+        self._slow_factors.append(factor)
+
+    def speed_up(self, factor: float) -> None:
+        """Undo one ``slow_down`` by this factor."""
+        self._note("fast again", f"x{factor:g}")
+        self._slow_factors.remove(factor)
+
+    @property
+    def slowness(self) -> float:
+        """How many times slower blocking work is than usual."""
+        return max(self._slow_factors, default=1.0)
 
     # --- life and death ---------------------------------------------------------------------
 

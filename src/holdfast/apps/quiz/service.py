@@ -337,6 +337,10 @@ class QuizApp:
     def _show_anew(self, tx: Transaction, event: Event) -> None:
         """Say all again to those who resume by replay: the last process may have died holding back."""
         game = event.game
+        if game.phase in RUNNING:
+            # Its times were moved by the outage: with the next mark of life they have to fit.
+            row = (store.progress_json(game.progress), tx.now_ms, event.id)
+            tx.execute(store.SET_PROGRESS, row)
         rows = {seat.id: views.roster_row(game, seat, seat.state) for seat in game.present()}
         event.shown_roster = dict(rows)
         if rows:
