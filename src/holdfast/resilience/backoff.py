@@ -1,6 +1,7 @@
 """How long to wait before the next attempt: schedules as generators of seconds.
 
-No sleep inside; whoever uses a schedule waits in its own way.
+No sleep inside; whoever uses a schedule waits in its own way. A strategy of one's own is any function that
+returns an iterator of seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Uniform = Callable[[float, float], float]
+
+
+def fixed(*, initial: float = 1.0) -> Iterator[float]:
+    """Yield the same delay for ever."""
+    while True:
+        yield initial
+
+
+def linear(
+    *, initial: float = 1.0, maximum: float = 60.0, step: float | None = None
+) -> Iterator[float]:
+    """Yield ``initial``, then ``step`` (by default ``initial``) more each time, at most ``maximum``."""
+    delay = initial
+    while True:
+        yield min(delay, maximum)
+        delay = min(delay + (initial if step is None else step), maximum)
 
 
 def exponential(
@@ -20,6 +39,33 @@ def exponential(
     while True:
         yield min(delay, maximum)
         delay = min(delay * base, maximum)
+
+
+def fibonacci(*, initial: float = 1.0, maximum: float = 60.0) -> Iterator[float]:
+    """Yield ``initial`` times 1, 1, 2, 3, 5, 8 …, at most ``maximum`` seconds."""
+    delay, following = initial, initial
+    while True:
+        yield min(delay, maximum)
+        delay, following = min(following, maximum), min(delay + following, maximum)
+
+
+def decorrelated(
+    uniform: Uniform, *, initial: float = 1.0, maximum: float = 60.0
+) -> Iterator[float]:
+    """Yield a draw between ``initial`` and three times the last one, at most ``maximum`` seconds.
+
+    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    delay = initial
+    while True:
+        delay = min(maximum, uniform(initial, 3 * delay))
+        yield delay
+
+
+def full_jitter(delays: Iterator[float], uniform: Uniform) -> Iterator[float]:
+    """Yield a draw between 0 and each delay; it spreads a herd best (source as above)."""
+    for delay in delays:
+        yield uniform(0.0, delay)
 
 
 def jittered(delay: float, source: random.Random, share: float = 0.25) -> float:

@@ -18,7 +18,7 @@ from holdfast.errors import (
     ResilienceError,
     StorageError,
 )
-from holdfast.resilience import KeyedTokenBucket
+from holdfast.resilience import RateLimitConfig, RateLimiter
 from holdfast.server.pages import Pages
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class AddressLimit:
     def __init__(self, app: ASGIApp, hub: Hub) -> None:
         self._app = app
         self._hub = hub
-        self._buckets = KeyedTokenBucket(limits.HTTP_RATE, limits.HTTP_BURST, limits.ADDRESSES_MAX)
+        config = RateLimitConfig(limits.HTTP_RATE, 1.0, limits.HTTP_BURST)
+        self._limiter = RateLimiter(config, keys_max=limits.ADDRESSES_MAX, name="http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer 429."""
@@ -110,7 +111,7 @@ class AddressLimit:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        wait = self._buckets.take(client[0] if client else "", self._hub.now())
+        wait = self._limiter.check(client[0] if client else "", now=self._hub.now())
         if wait == 0 or scope["path"].startswith("/health"):
             await self._app(scope, receive, send)
             return
