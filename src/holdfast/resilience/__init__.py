@@ -9,7 +9,7 @@ from holdfast.errors import (
     ResilienceError,
     RetryExhaustedError,
 )
-from holdfast.resilience._ambient import test_mode
+from holdfast.resilience._ambient import instant_waits
 from holdfast.resilience._breaker_machine import CircuitBreakerConfig, CircuitState
 from holdfast.resilience.backoff import exponential, jittered, quick
 from holdfast.resilience.budget import RetryBudget
@@ -81,5 +81,5 @@ __all__ = [
     "retry_sync",
     "retry_with_policy",
     "structlog_listener",
-    "test_mode",
+    "instant_waits",
 ]

@@ -51,7 +51,7 @@ def uniform(low: float, high: float) -> float:
 
 
 @contextmanager
-def test_mode(seed: int = 0) -> Iterator[list[float]]:
+def instant_waits(seed: int = 0) -> Iterator[list[float]]:
     """Let policies wait for nothing and draw their jitter from a seed, within this block.
 
     Yields:

@@ -2,8 +2,8 @@
 
 Theory. Two generations of a plain dict. A key is written to the young one; when that is full it becomes the old one,
 and what the old one still held is forgotten. Freeing half a million entries at once takes tens of
-milliseconds, so the forgotten generation is emptied by a few entries with each new key. A key that is used lives
-on: reading it from the old generation is followed by writing it to the young one.
+milliseconds, so the forgotten generation is emptied by a few entries with each new key. A key that is asked for
+moves to the young generation, so who is refused again and again is not forgotten for it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ FREED_AT_A_TIME: Final = 4
 
 
 class Keyed(Generic[K, V]):
-    """At least the ``keys_max / 2`` most recently written keys, at most ``keys_max``.
+    """At least the ``keys_max / 2`` most recently used keys, at most ``keys_max``.
 
     Attributes:
-        young: where to look first, and to write; callers on a hot path use it directly.
+        young: where to look first; callers on a hot path use it directly.
         old: where to look next.
     """
 
@@ -35,9 +35,13 @@ class Keyed(Generic[K, V]):
         self._dying: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """Return what is known of a key."""
+        """Return what is known of a key; asking keeps it from being forgotten."""
         found = self.young.get(key)
-        return self.old.get(key) if found is None else found
+        if found is None:
+            found = self.old.get(key)
+            if found is not None:
+                self.put(key, found)
+        return found
 
     def put(self, key: K, value: V) -> None:
         """Remember a value."""

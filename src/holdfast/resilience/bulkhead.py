@@ -103,12 +103,12 @@ class Bulkhead:
             raise
 
     def release(self) -> None:
-        """Give a place back; the next one in the queue has it."""
+        """Give a place back; those who wait have it, and what else there is."""
         with self._lock:
-            while self._waiting and self.active <= self.max_concurrent:
-                if self._waiting.popleft()():
-                    return  # the place goes from hand to hand
             self.active -= 1
+            while self._waiting and self.active < self.max_concurrent:
+                if self._waiting.popleft()():
+                    self.active += 1
 
     def _take_free(self) -> bool:
         with self._lock:

@@ -21,6 +21,9 @@ from holdfast.resilience.events import emit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+SLACK: Final = 1e-6
+"""Seconds of waiting that count as none: sums of intervals are not exact in binary."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -58,7 +61,7 @@ class TokenBucket:
         """
         full_at = max(self._full_at, now) + tokens * self._interval
         wait = full_at - now - self._window
-        if wait > 0:
+        if wait > SLACK:
             return wait
         self._full_at = full_at
         return 0.0
@@ -125,7 +128,8 @@ class _Rule:
         if self.buckets is not None:
             full_at = self.buckets.get(key)
             start = now if full_at is None or full_at < now else full_at
-            return max(0.0, start + tokens * self.interval - now - self.window)
+            wait = start + tokens * self.interval - now - self.window
+            return wait if wait > SLACK else 0.0
         return self._look_window(key, now, tokens)
 
     def take(self, key: str, now: float, tokens: float) -> None:

@@ -53,6 +53,9 @@ START = 1000 * 10**9
 COLLECT_INTERVAL = 3600 * 10**9
 """Virtual nanoseconds between two garbage collections."""
 
+TASKS_SHOWN = 30
+"""Waiting tasks that an error names at most."""
+
 LIVELOCK_STEPS = 1_000_000
 """Callbacks at one instant after which the run is given up."""
 
@@ -376,15 +379,16 @@ for _name_of, _why in _NOT_SIMULATED.items():
 def waiting_tasks(loop: asyncio.AbstractEventLoop) -> str:
     """Name each task that is not done, with its process and where it waits."""
     tasks = [task for task in asyncio.all_tasks(loop) if isinstance(task, SimTask)]
+    alive = [task for task in tasks if task.process is None or task.process.is_alive]
     lines = []
-    for task in sorted(tasks, key=lambda task: task._birth):
+    for task in sorted(alive, key=lambda task: task._birth)[:TASKS_SHOWN]:
         process = task.process
-        if process is not None and process.state is ProcessState.DEAD:
-            continue
         where = "" if process is None else f" on {process.name} ({process.state.value})"
         text = io.StringIO()
         task.print_stack(file=text)
         lines.append(f"- {task.get_name()}{where}\n" + _indented(text.getvalue()))
+    if len(alive) > TASKS_SHOWN:
+        lines.append(f"and {len(alive) - TASKS_SHOWN} more")
     return "\n".join(lines) or "  (no task at all)"
 
 

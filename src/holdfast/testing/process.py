@@ -44,6 +44,11 @@ class Process:
         self.parked: list[asyncio.Handle] = []
         self.programs: dict[asyncio.Task[object], None] = {}
 
+    @property
+    def is_alive(self) -> bool:
+        """False when it is dead."""
+        return self.state is not ProcessState.DEAD
+
 
 PROCESS: ContextVar[Process | None] = ContextVar("holdfast_simulated_process", default=None)
 """The process that the running callback belongs to; None for the scenario itself."""
