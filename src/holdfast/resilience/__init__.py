@@ -72,6 +72,7 @@ __all__ = [
     "exponential_backoff",
     "fibonacci_backoff",
     "fixed_delay",
+    "instant_waits",
     "jittered",
     "linear_backoff",
     "opentelemetry_listener",
@@ -81,5 +82,4 @@ __all__ = [
     "retry_sync",
     "retry_with_policy",
     "structlog_listener",
-    "instant_waits",
 ]

@@ -48,7 +48,9 @@ def test_a_sliding_window_never_allows_twice_and_its_wait_is_enough(steps, most)
         if wait == 0:
             taken.append((now, wanted))
             within = sum(count for at, count in taken if at > now - 10.0)
-            assert within <= 2 * most  # the weighted form is close to the exact one, never double it
+            assert (
+                within <= 2 * most
+            )  # the weighted form is close to the exact one, never double it
             continue
         now += wait + 1e-6
         assert limiter.check("key", wanted, now=now) == 0, "after the wait it is allowed"

@@ -21,10 +21,10 @@ from holdfast.resilience import (
     exponential_backoff,
     fibonacci_backoff,
     fixed_delay,
+    instant_waits,
     linear_backoff,
     retry_sync,
     retry_with_policy,
-    instant_waits,
 )
 
 
@@ -84,7 +84,12 @@ async def test_sync_and_async_behave_alike_in_every_form() -> None:
             with attempt:
                 answer = await flaky.ask()
         assert (answer, flaky.calls) == ("answer", 3)
-    assert policy.statistics().to_dict() == {"calls": 4, "successes": 4, "failures": 0, "retries": 8}
+    assert policy.statistics().to_dict() == {
+        "calls": 4,
+        "successes": 4,
+        "failures": 0,
+        "retries": 8,
+    }
     assert policy.statistics("named").retries == 4
     assert policy.statistics("block").to_dict()["successes"] == 2
 
@@ -194,7 +199,13 @@ def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     assert "a listener failed" in caplog.text
 
 
-STRATEGIES = [exponential_backoff, fixed_delay, linear_backoff, fibonacci_backoff, decorrelated_jitter]
+STRATEGIES = [
+    exponential_backoff,
+    fixed_delay,
+    linear_backoff,
+    fibonacci_backoff,
+    decorrelated_jitter,
+]
 
 
 @given(
@@ -205,9 +216,7 @@ STRATEGIES = [exponential_backoff, fixed_delay, linear_backoff, fibonacci_backof
 )
 def test_no_strategy_leaves_its_bounds(strategy, initial, factor, jitter) -> None:
     maximum = initial * factor
-    policy = RetryPolicy(
-        initial_delay=initial, max_delay=maximum, jitter=jitter, strategy=strategy
-    )
+    policy = RetryPolicy(initial_delay=initial, max_delay=maximum, jitter=jitter, strategy=strategy)
     with instant_waits():
         delays = list(itertools.islice(strategy(policy), 30))
     assert all(0 <= delay <= maximum * 1.25 + 1e-9 for delay in delays)
