@@ -49,7 +49,12 @@ async def serve_holdfast(port: int) -> None:
     from holdfast.server import HubProtocol, TurnFlusher
     from holdfast.session import Hub, HubRunner, HubSettings
 
-    hub = Hub(Room(), settings=HubSettings(frame_rate=1e6, frame_burst=10**6))
+    hub = Hub(
+        Room(),
+        settings=HubSettings(
+            frame_rate=1e6, frame_burst=10**6, message_rate=1e6, message_burst=10**6
+        ),
+    )
     async with HubRunner(hub):
         flusher = TurnFlusher()
         loop = asyncio.get_running_loop()
@@ -65,7 +70,12 @@ async def serve_holdfast_asgi(port: int) -> None:
     from holdfast.server import HubASGI
     from holdfast.session import Hub, HubRunner, HubSettings
 
-    hub = Hub(Room(), settings=HubSettings(frame_rate=1e6, frame_burst=10**6))
+    hub = Hub(
+        Room(),
+        settings=HubSettings(
+            frame_rate=1e6, frame_burst=10**6, message_rate=1e6, message_burst=10**6
+        ),
+    )
     async with HubRunner(hub):
         config = uvicorn.Config(HubASGI(hub), port=port, log_level="error", ws="websockets-sansio")
         config.ws_per_message_deflate = False

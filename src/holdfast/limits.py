@@ -102,6 +102,22 @@ HANDSHAKE_RATE: Final = 4000.0
 HANDSHAKE_BURST: Final = 8000
 """Handshakes at once: a full house that comes back after a restart is welcome."""
 
+ADDRESS_HANDSHAKE_RATE: Final = 200.0
+"""Handshakes a second and address in the long run (503 with Retry-After past it)."""
+
+ADDRESS_HANDSHAKE_BURST: Final = 4000
+"""Handshakes at once and address: a hall sits behind one address and comes back together."""
+
+MESSAGE_RATE: Final = 20.0
+"""Messages a second of a session in the long run, over all its connections (error with retry_after; the client sends
+them again after that time)."""
+
+MESSAGE_BURST: Final = 80
+"""Messages of a session at once."""
+
+TIERS: Final = {"anonymous": 0.25, "member": 1.0, "operator": 2.0}
+"""What a session of each tier may send, as a multiple of the two above."""
+
 # --- storage --------------------------------------------------------------------------------
 
 WRITE_QUEUE_MAX: Final = 50_000

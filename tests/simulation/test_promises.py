@@ -6,6 +6,8 @@ import asyncio
 import statistics
 from typing import TYPE_CHECKING
 
+import pytest
+
 from holdfast.errors import LocalProtocolError
 from holdfast.session import ClientStatus
 from holdfast.testing import (
@@ -28,7 +30,7 @@ from tests.support.simulated import Town
 from tests.support.simulated_quiz import Show, serve_quiz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from holdfast.testing import Simulation
 
@@ -71,6 +73,17 @@ journeys = Returns(share=0.95, mean=5.0)
 """Of all runs together: a promise about people, not about the three of one run."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def how_soon(simulation_note: Callable[[str], None]) -> Iterator[None]:
+    yield
+    times = sorted(journeys.times)
+    if times:
+        simulation_note(
+            f"{len(times)} of {journeys.interruptions} returned by themselves, mean "
+            f"{statistics.mean(times):.2f} s, 95th percentile {times[int(0.95 * len(times))]:.2f} s"
+        )
+
+
 @simulate(seeds=60)
 async def test_people_on_a_train_return_by_themselves(world: Simulation) -> None:
     """Over 95 % and within 5 s on average, once the network would let them."""
@@ -82,15 +95,6 @@ async def test_people_on_a_train_return_by_themselves(world: Simulation) -> None
     show.check()
     if journeys.interruptions > 100:
         journeys.check()
-
-
-def test_how_soon_people_on_a_train_returned(simulation_note: Callable[[str], None]) -> None:
-    journeys.check()
-    times = sorted(journeys.times)
-    simulation_note(
-        f"{len(times)} of {journeys.interruptions} returned by themselves, mean "
-        f"{statistics.mean(times):.2f} s, 95th percentile {times[int(0.95 * len(times))]:.2f} s"
-    )
 
 
 @simulate(seeds=40)
@@ -204,3 +208,13 @@ async def test_an_event_nobody_is_at_is_still_there_a_day_later(world: Simulatio
     server.power_off()
     server.restart()
     await asyncio.sleep(60)
+
+
+@simulate(seeds=10)
+async def test_who_says_too_much_is_slowed_down_and_loses_nothing(world: Simulation) -> None:
+    """The client honours ``retry_after``: 300 messages of a session that may send 80 at once and 20 a second."""
+    town = Town(world, 1, profile="lan")
+    town.live(300, 0.0)
+    await town.settle()
+    town.check()
+    assert world.now > (300 - 80) / 20

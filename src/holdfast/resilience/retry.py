@@ -257,7 +257,7 @@ class RetryPolicy:
             state.statistics.failures += 1
             next(state.statistics._calls)
             emit("retry", operation, "exhausted", attempts=number, reason=reason)
-            log.warning("%s failed after %d attempts (%s): %r", operation, number, reason, error)
+            log.info("%s failed after %d attempts (%s): %r", operation, number, reason, error)
             exhausted = RetryExhaustedError(
                 f"{operation} failed after {number} attempts ({reason}): {error}",
                 attempts=number,

@@ -56,14 +56,15 @@ class HubASGI:
             or origin in self._origins
             or is_same_host(origin, headers.get("host", ""))
         )
-        if not is_welcome or self._hub.admit() > 0:
+        client = scope.get("client")
+        remote = client[0] if client else ""
+        if not is_welcome or self._hub.admit(remote) > 0:
             await send({"type": "websocket.close", "code": 1013 if is_welcome else 1008})
             return
         name = next((name for name in scope["subprotocols"] if name in CODECS), None)
         await send({"type": "websocket.accept", "subprotocol": name})
-        client = scope.get("client")
         handshake = Handshake(
-            remote=client[0] if client else "",
+            remote=remote,
             path=scope["path"],
             headers=headers,
             cookies=cookies_of([headers["cookie"]] if "cookie" in headers else []),

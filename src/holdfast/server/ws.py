@@ -197,7 +197,7 @@ class HubProtocol(asyncio.Protocol):
         if not self._is_origin_allowed(request):
             self._reject(403, "This origin may not connect.\n")
             return
-        wait = self._hub.admit()
+        wait = self._hub.admit(_remote(self._transport))
         if wait > 0:
             self._reject(503, "Too many connections; try again later.\n", retry_after=wait)
             return

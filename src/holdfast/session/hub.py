@@ -27,7 +27,7 @@ from holdfast.errors import (
     SessionError,
     StorageError,
 )
-from holdfast.resilience import TokenBucket
+from holdfast.resilience import RateLimitConfig, RateLimiter, TokenBucket
 from holdfast.session import store, wire
 from holdfast.session._commits import Commits
 from holdfast.session._heartbeat import Heartbeat
@@ -97,6 +97,20 @@ class Hub:
         self._is_draining = False
         self._reloading: asyncio.Task[None] | None = None
         self._admission = TokenBucket(limits.HANDSHAKE_RATE, limits.HANDSHAKE_BURST)
+        self._addresses = RateLimiter(
+            RateLimitConfig(limits.ADDRESS_HANDSHAKE_RATE, 1.0, limits.ADDRESS_HANDSHAKE_BURST),
+            keys_max=limits.ADDRESSES_MAX,
+            name="handshakes",
+        )
+        rate, burst = self.settings.message_rate, self.settings.message_burst
+        self._messages = {
+            tier: RateLimiter(
+                RateLimitConfig(factor * rate, 1.0, max(1, factor * burst)),
+                keys_max=2 * self.settings.sessions_max,
+                name=f"messages of {tier}",
+            )
+            for tier, factor in limits.TIERS.items()
+        }
 
     # --- for applications -------------------------------------------------------------------
 
@@ -212,8 +226,11 @@ class Hub:
 
     # --- for transports ---------------------------------------------------------------------
 
-    def admit(self) -> float:
+    def admit(self, address: str = "") -> float:
         """Say whether one more connection is welcome.
+
+        Args:
+            address: whence it comes; each has a limit of its own below that of all.
 
         Returns:
             0.0, or the seconds after which to try again.
@@ -222,7 +239,8 @@ class Hub:
             return 1.0
         if len(self.connections) >= self.settings.connections_max:
             return 5.0
-        return self._admission.take(self.now())
+        now = self.now()
+        return self._addresses.check(address, now=now) or self._admission.take(now)
 
     def connect(self, link: Link, codec: wire.Codec, handshake: Handshake) -> Connection:
         """Take a transport that has just been opened."""
@@ -372,6 +390,11 @@ class Hub:
             return  # handled, but not committed yet: the ack follows the commit
         if frame.seq != stream.handled + 1:
             self._answer_error(connection, _gap(frame.seq, stream.handled), frame)
+            return
+        wait = self._messages[session.tier].check(session.id, now=self.now())
+        if wait > 0:
+            error = RateLimitError(f"Too many messages of a {session.tier}.", retry_after=wait)
+            self._answer_error(connection, error, frame)
             return
         stream.handled = frame.seq
         tx = self.begin()

@@ -39,6 +39,7 @@ class Session:
     Attributes:
         id: never used again.
         principal: who the application says it is; set in ``Application.open`` and kept.
+        tier: how much it may send, a key of ``limits.TIERS``; set where the principal is read.
         presence: whether it is connected.
         last_heard_ms: server clock, when anything came from it last.
     """
@@ -56,12 +57,14 @@ class Session:
         "presence",
         "principal",
         "streams",
+        "tier",
         "tokens",
     )
 
     def __init__(self, session_id: str, own_epoch: str, tokens: TokenState, now_ms: int) -> None:
         self.id = session_id
         self.principal = ""
+        self.tier = "member"
         self.presence = PresenceState.DISCONNECTED
         self.last_heard_ms = now_ms
         self.tokens = tokens

@@ -20,6 +20,7 @@ class HubSettings:
         connections_max: connections at the same time.
         sessions_max: sessions, connected or not.
         frame_rate, frame_burst: frames a second and at once that a connection may send.
+        message_rate, message_burst: messages a second and at once of a session of the tier "member".
         channel_events_max: events that the log of a channel keeps, the personal ones apart.
     """
 
@@ -32,6 +33,8 @@ class HubSettings:
     sessions_max: int = limits.SESSIONS_MAX
     frame_rate: float = limits.FRAME_RATE
     frame_burst: int = limits.FRAME_BURST
+    message_rate: float = limits.MESSAGE_RATE
+    message_burst: int = limits.MESSAGE_BURST
     channel_events_max: int = limits.CHANNEL_EVENTS_MAX
 
     def __post_init__(self) -> None:

@@ -20,10 +20,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from holdfast import limits
-from holdfast.errors import ErrorCode, StorageBusyError, StorageError
+from holdfast.errors import (
+    CircuitBreakerOpenError,
+    ErrorCode,
+    RetryExhaustedError,
+    StorageBusyError,
+    StorageError,
+)
+from holdfast.resilience import CircuitBreaker, CircuitBreakerConfig, RetryPolicy
 from holdfast.storage._lock import DirectoryLock
 
 if TYPE_CHECKING:
@@ -44,6 +51,22 @@ class _Entry(Generic[T]):
 
 
 _Result = tuple[object, BaseException | None]
+
+BROKEN: Final = frozenset(
+    {
+        "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN",
+        "SQLITE_IOERR", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_READ",
+    }
+)  # fmt: skip
+"""Failures of the disk, not of a job: after a few of them it is left in peace for a while."""
+
+
+class _BrokenDiskError(Exception):
+    """A batch failed of its disk; carries what its jobs are told."""
+
+    def __init__(self, results: list[_Result]) -> None:
+        super().__init__("the disk failed")
+        self.results = results
 
 
 class Database:
@@ -72,6 +95,16 @@ class Database:
         self._task: asyncio.Task[None] | None = None
         self._work = asyncio.Event()
         self._closing = False
+        self.breaker = CircuitBreaker(
+            "store", CircuitBreakerConfig(expected_exception=_BrokenDiskError, timeout=1.0)
+        )
+        self._patience = RetryPolicy(
+            name="store busy",
+            max_attempts=5,
+            initial_delay=0.05,
+            max_delay=1.0,
+            retry_on=_is_busy,
+        )
 
     @property
     def path(self) -> Path:
@@ -174,7 +207,7 @@ class Database:
                 count = min(len(self._queue), limits.WRITE_BATCH_MAX)
                 batch = [self._queue.popleft() for _ in range(count)]
                 jobs = [entry.job for entry in batch]
-                results = await loop.run_in_executor(self._writing, self._commit, jobs)
+                results = await self._commit_guarded(loop, jobs)
                 for entry, (value, error) in zip(batch, results, strict=True):
                     if entry.done.cancelled():
                         continue  # whoever asked has gone; the job is committed all the same
@@ -188,6 +221,26 @@ class Database:
             if self._closing:
                 return
 
+    async def _commit_guarded(
+        self, loop: asyncio.AbstractEventLoop, jobs: list[Job[object]]
+    ) -> list[_Result]:
+        """Commit, unless the disk has failed several times just now."""
+        try:
+            async with self.breaker:
+                results = await loop.run_in_executor(self._writing, self._commit, jobs)
+                if any(_is_broken(error) for _, error in results):
+                    raise _BrokenDiskError(results)
+                return results
+        except _BrokenDiskError as broken:
+            return broken.results
+        except CircuitBreakerOpenError as error:
+            refusal = StorageError(
+                f"{self._path}: the disk has failed several times; it is tried again soon.",
+                original=error,
+                retry_after=error.retry_after,
+            )
+            return [(None, refusal)] * len(jobs)
+
     # --- the writer's thread ---------------------------------------------------------------
 
     def _commit(self, jobs: Sequence[Job[object]]) -> list[_Result]:
@@ -195,11 +248,10 @@ class Database:
         connection = self._writer
         assert connection is not None, "the writer is opened before the first job"
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            values = [job(connection) for job in jobs]
-            connection.execute("COMMIT")
+            values = self._patience.call(_transact, connection, jobs)
         except Exception as error:  # noqa: BLE001 - each error goes to whoever asked, below
-            _rolled_back(connection)
+            if isinstance(error, RetryExhaustedError) and isinstance(error.original, Exception):
+                error = error.original
             if len(jobs) == 1:
                 return [(None, _translated(error, self._path))]
             return self._commit_apart(connection, jobs)
@@ -246,6 +298,28 @@ class Database:
             isolation_level=None,  # transactions are begun and ended here, by name
             check_same_thread=False,  # each connection stays in its own thread of ours
         )
+
+
+def _transact(connection: sqlite3.Connection, jobs: Sequence[Job[object]]) -> list[object]:
+    """Run all jobs in one transaction."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        values = [job(connection) for job in jobs]
+        connection.execute("COMMIT")
+    except BaseException:
+        _rolled_back(connection)
+        raise
+    return values
+
+
+def _is_busy(error: Exception) -> bool:
+    """Say whether somebody else has the file for the moment."""
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _is_broken(error: BaseException | None) -> bool:
+    return isinstance(error, StorageError) and error.details.get("sqlite") in BROKEN
 
 
 def _rolled_back(connection: sqlite3.Connection) -> None:

@@ -101,7 +101,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def simulation_note() -> Callable[[str], None]:
     """Give a function that puts a line below the summary, also from a worker of a parallel run."""
     return _totals.notes.append

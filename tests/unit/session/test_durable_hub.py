@@ -30,7 +30,9 @@ async def a_durable_hub(folder: Path, seed: int = 1) -> AsyncIterator[tuple[Hub,
             database=database,
             world=ScriptedWorld(seed),
             clock=Clock(),
-            settings=HubSettings(frame_rate=10_000, frame_burst=10_000),
+            settings=HubSettings(
+                frame_rate=10_000, frame_burst=10_000, message_rate=10_000, message_burst=10_000
+            ),
         )
         await hub.start()
         yield hub, room

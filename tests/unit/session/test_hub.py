@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from holdfast.session import HubSettings, PresenceState
@@ -81,7 +82,12 @@ async def test_who_comes_back_gets_just_what_was_missed() -> None:
 
 
 async def test_who_is_too_far_behind_is_told_so_and_given_a_snapshot() -> None:
-    hub, _ = await a_hub(Room(), settings=HubSettings(frame_rate=10_000, frame_burst=10_000))
+    hub, _ = await a_hub(
+        Room(),
+        settings=HubSettings(
+            frame_rate=10_000, frame_burst=10_000, message_rate=10_000, message_burst=10_000
+        ),
+    )
     ada, bob = TestClient(hub), TestClient(hub)
     epoch = ada.hello()["channels"]["room"]["epoch"]
     bob.hello()
@@ -294,7 +300,12 @@ async def test_who_leaves_is_forgotten() -> None:
 
 
 async def test_a_session_keeps_the_streams_used_last() -> None:
-    hub, _ = await a_hub(Room(), settings=HubSettings(frame_rate=10_000, frame_burst=10_000))
+    hub, _ = await a_hub(
+        Room(),
+        settings=HubSettings(
+            frame_rate=10_000, frame_burst=10_000, message_rate=10_000, message_burst=10_000
+        ),
+    )
     ada = TestClient(hub)
     ada.hello()
 
@@ -317,3 +328,54 @@ async def test_stopping_tells_all_to_come_back() -> None:
     assert 0 <= bye["retry_after"] <= 2
     assert ada.link.closed == (1012, "SERVER_RESTARTING")
     assert hub.admit() > 0
+
+
+async def test_a_session_that_says_too_much_is_told_when_to_go_on_and_loses_nothing() -> None:
+    hub, clock = await a_hub(Room(), settings=HubSettings(message_rate=2, message_burst=3))
+    ada = TestClient(hub)
+    ada.hello()
+    for _ in range(4):
+        ada.send({"say": "x"})
+    refused = [frame for frame in ada.take() if frame["t"] == "error"]
+    assert [(frame["name"], frame["seq"]) for frame in refused] == [("RATE_LIMIT_EXCEEDED", 4)]
+    assert refused[0]["retry_after"] == pytest.approx(0.5)
+
+    ada.cut()
+    ada.connect()
+    ada.resume()
+    ada.send({"say": "x"}, seq=4)
+    assert [frame["name"] for frame in ada.take() if frame["t"] == "error"] == [
+        "RATE_LIMIT_EXCEEDED"
+    ], "another connection is the same session"
+
+    clock.now += 0.5
+    ada.send({"say": "x"}, seq=4)
+    assert not [frame for frame in ada.take() if frame["t"] == "error"]
+    assert len(hub.app.said) == 4
+
+
+async def test_tiers_may_say_more_or_less() -> None:
+    class Tiered(Room):
+        def open(self, tx, session, auth, handshake):
+            super().open(tx, session, auth, handshake)
+            session.tier = msgspec.json.decode(auth)["tier"]
+
+    hub, _ = await a_hub(Tiered(), settings=HubSettings(message_rate=4, message_burst=8))
+    said = {}
+    for tier in ("anonymous", "member", "operator"):
+        client = TestClient(hub)
+        client.hello(tier=tier)
+        for _ in range(30):
+            client.send({"say": "x"}, seq=None)
+        said[tier] = 30 - sum(frame["t"] == "error" for frame in client.take())
+    assert said == {"anonymous": 2, "member": 8, "operator": 16}
+
+
+async def test_one_address_cannot_use_up_the_handshakes_of_all(monkeypatch) -> None:
+    monkeypatch.setattr("holdfast.limits.ADDRESS_HANDSHAKE_BURST", 5)
+    hub, clock = await a_hub(Room())
+    assert [hub.admit("10.0.0.1") for _ in range(5)] == [0.0] * 5
+    assert hub.admit("10.0.0.1") > 0
+    assert hub.admit("10.0.0.2") == 0
+    clock.now += 1
+    assert hub.admit("10.0.0.1") == 0

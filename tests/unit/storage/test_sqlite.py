@@ -104,3 +104,50 @@ async def test_an_error_of_the_job_itself_reaches_who_asked(tmp_path: Path) -> N
     async with Database(tmp_path / "a.db", TABLES) as database:
         with pytest.raises(KeyError, match="mine"):
             await database.write(fail)
+
+
+async def test_a_file_that_another_program_holds_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.limits.BUSY_TIMEOUT", 0.01)
+    async with Database(tmp_path / "a.db", TABLES) as database:
+        other = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        waits: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 2:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr("holdfast.resilience._ambient.sleep", wait)
+        await database.write(lambda c: c.execute("INSERT INTO item VALUES (1, 'x')"))
+        other.close()
+    assert len(waits) == 2
+
+
+async def test_a_disk_that_fails_again_and_again_is_left_in_peace_for_a_while(
+    tmp_path: Path,
+) -> None:
+    tried = 0
+
+    def full(connection: sqlite3.Connection) -> None:
+        nonlocal tried
+        tried += 1
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute("INSERT INTO item VALUES (NULL, ?)", ("x" * 1_000_000,))
+
+    def mended(connection: sqlite3.Connection) -> int:
+        connection.execute("PRAGMA max_page_count = 1000000")
+        return connection.execute("INSERT INTO item VALUES (NULL, 'x')").rowcount
+
+    async with Database(tmp_path / "a.db", TABLES) as database:
+        for _ in range(8):
+            with pytest.raises(StorageError) as caught:
+                await database.write(full)
+        assert tried == 5, "the last three never reached the disk"
+        assert 0 < (caught.value.retry_after or 0) <= 1
+        assert database.breaker.state.value == "open"
+        database.breaker.reset()
+        assert await database.write(mended) == 1
+        assert database.breaker.state.value == "closed"

@@ -105,10 +105,12 @@ class QuizApp:
             if not hmac.compare_digest(store.key_hash(key), event.host_key):
                 raise QuizError(QuizCode.NOT_THE_HOST, "This is not the host's key.")
             session.principal = f"host:{event.id}:"
+            session.tier = "operator"
             event.hosts.add(session.id)
             tx.join(session, event.host_channel)
         else:
             session.principal = f"screen:{event.id}:"
+            session.tier = "anonymous"
         tx.join(session, event.channel)
 
     def message(self, tx: Transaction, session: Session, body: bytes) -> object | None:
@@ -182,6 +184,7 @@ class QuizApp:
     def _recognise(self, session: Session) -> None:
         """Take a session that was found in the store into its event again."""
         role, event, seat = self._whose(session)
+        session.tier = {"host": "operator", "screen": "anonymous"}.get(role, "member")
         if event is None:
             return
         if role == "host" and session.presence is not PresenceState.DISCONNECTED:
