@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from holdfast.errors import ErrorCode, RateLimitError
 from holdfast.resilience import _ambient
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class BulkheadFullError(RateLimitError):
     default_code = ErrorCode.SERVER_OVERLOADED
 
 
-class Bulkhead:
+class Bulkhead(Decorating):
     """Bounds concurrency; first come, first served; threads and tasks share it.
 
     Args:
@@ -174,22 +173,6 @@ class Bulkhead:
         trace: TracebackType | None,
     ) -> None:
         self.release()
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def bounded_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", bounded_async)
-
-        @functools.wraps(func)
-        def bounded(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return bounded
 
 
 class AdaptiveBulkhead(Bulkhead):

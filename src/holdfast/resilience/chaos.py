@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.errors import ConnectionFailedError
 from holdfast.resilience import _ambient
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Chaos:
+class Chaos(Decorating):
     """Makes calls fail and dawdle.
 
     Args:

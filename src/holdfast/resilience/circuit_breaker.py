@@ -12,8 +12,6 @@ Safe under threads and tasks. Cancellation is neither a success nor a failure.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import threading
 from collections import OrderedDict
@@ -28,6 +26,7 @@ from holdfast.resilience._breaker_machine import (
     CircuitState,
     Trigger,
 )
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ BREAKERS_MAX: Final = 10_000
 """Breakers of one manager; the least recently used is forgotten, and is closed if it comes again."""
 
 
-class CircuitBreaker:
+class CircuitBreaker(Decorating):
     """Guards calls to one target.
 
     Args:
@@ -171,22 +170,6 @@ class CircuitBreaker:
             raise
         self._leave(ticket, began, None)
         return result
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def guarded_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", guarded_async)
-
-        @functools.wraps(func)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return guarded
 
     def __enter__(self) -> Self:
         _blocks.set((*_blocks.get(), self._enter()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Fallback:
+class Fallback(Decorating):
     """Answers in the place of a failed call.
 
     Args:

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.resilience import _ambient
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Hedge:
+class Hedge(Decorating):
     """Makes a second call when the first one is late.
 
     Args:
@@ -76,14 +77,6 @@ class Hedge:
                 task.cancel()
             if running:
                 await asyncio.wait(running)
-
-    def call(self, *_: Any, **__: Any) -> Any:
-        """Refuse: what is late in a thread cannot be ended.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("Hedging needs coroutines; leave hedge out of a policy for threads.")
 
     def _may_hedge(self) -> bool:
         return self.budget is None or self.budget.withdraw(_ambient.monotonic())

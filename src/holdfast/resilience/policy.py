@@ -20,10 +20,9 @@ target's failures), bulkhead (only what is really called takes a place), hedge, 
 
 from __future__ import annotations
 
-import functools
-import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.timeout import Timeout
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class CallPolicy(Protocol):
         ...
 
 
-class Policy:
+class Policy(Decorating):
     """Several policies as one.
 
     Args:
@@ -129,22 +128,6 @@ class Policy:
             return await func(*args, **kwargs)
         first, *rest = self._calls_async
         return cast("T", await first(*rest, func, *args, **kwargs))
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def guarded_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", guarded_async)
-
-        @functools.wraps(func)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return guarded
 
     def __repr__(self) -> str:
         return f"<Policy {' > '.join(self.order) or 'empty'}>"

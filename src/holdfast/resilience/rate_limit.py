@@ -6,25 +6,20 @@ moment at which it is full again, so waiting times are exact and a key costs no 
 
 from __future__ import annotations
 
-import functools
-import inspect
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from holdfast.errors import ErrorCode, RateLimitError
 from holdfast.resilience import _ambient
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience._keyed import Keyed
+from holdfast.resilience._limit_rules import SLACK, RateLimitConfig, Rule
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-SLACK: Final = 1e-6
-"""Seconds of waiting that count as none: sums of intervals are not exact in binary."""
-
-P = ParamSpec("P")
 T = TypeVar("T")
 
 KEYS_MAX: Final = 1_000_000
@@ -67,131 +62,8 @@ class TokenBucket:
         return 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitConfig:
-    """How much one key may.
-
-    Attributes:
-        max_requests: tokens in ``time_window``, in the long run.
-        time_window: seconds.
-        burst_size: tokens at once after a rest (token bucket only); ``max_requests`` when None.
-        algorithm: ``"token_bucket"`` spreads evenly; ``"sliding_window"`` allows all of
-            ``max_requests`` at any moment of the window, and weighs the window before by its overlap.
-    """
-
-    max_requests: float = 100
-    time_window: float = 60.0
-    burst_size: float | None = 10
-    algorithm: Literal["token_bucket", "sliding_window"] = "token_bucket"
-
-    def __post_init__(self) -> None:
-        """Check the figures.
-
-        Raises:
-            ValueError: one makes no sense; the message names it.
-        """
-        if self.max_requests <= 0 or self.time_window <= 0:
-            raise ValueError("max_requests and time_window must be more than 0")
-        if self.burst_size is not None and self.burst_size < 1:
-            raise ValueError(f"burst_size must be at least 1, not {self.burst_size}")
-
-    @property
-    def interval(self) -> float:
-        """Seconds that one token takes to come back."""
-        return self.time_window / self.max_requests
-
-    @property
-    def window(self) -> float:
-        """Seconds that a full bucket is worth."""
-        burst = self.max_requests if self.burst_size is None else self.burst_size
-        return burst * self.interval
-
-
-class _Rule:
-    """A configuration with its keys."""
-
-    __slots__ = ("buckets", "config", "interval", "window", "windows")
-
-    def __init__(self, config: RateLimitConfig, keys_max: int) -> None:
-        self.config = config
-        self.interval = config.interval
-        self.window = config.window
-        self.buckets: Keyed[str, float] | None = None
-        self.windows: Keyed[str, tuple[float, float, float]] | None = None
-        if config.algorithm == "token_bucket":
-            self.buckets = Keyed(keys_max)
-        else:
-            self.windows = Keyed(keys_max)
-
-    def look(self, key: str, now: float, tokens: float) -> float:
-        """Say how long to wait for tokens; 0.0 when they can be had now."""
-        if self.buckets is not None:
-            full_at = self.buckets.get(key)
-            start = now if full_at is None or full_at < now else full_at
-            wait = start + tokens * self.interval - now - self.window
-            return wait if wait > SLACK else 0.0
-        return self._look_window(key, now, tokens)
-
-    def take(self, key: str, now: float, tokens: float) -> None:
-        """Take what ``look`` has allowed."""
-        if self.buckets is not None:
-            full_at = self.buckets.get(key)
-            start = now if full_at is None or full_at < now else full_at
-            self.buckets.put(key, start + tokens * self.interval)
-        else:
-            begin, before, count = self._window_of(key, now)
-            cast("Keyed[str, tuple[float, float, float]]", self.windows).put(
-                key, (begin, before, count + tokens)
-            )
-
-    def give_back(self, key: str, tokens: float) -> None:
-        """Undo a ``take``."""
-        if self.buckets is not None:
-            full_at = self.buckets.get(key)
-            if full_at is not None:
-                self.buckets.put(key, full_at - tokens * self.interval)
-
-    def reserve(self, key: str, now: float, tokens: float) -> float:
-        """Take tokens of the future; returns the seconds until they are there."""
-        wait = self.look(key, now, tokens)
-        self.take(key, now, tokens)
-        return wait
-
-    def forget(self, key: str) -> None:
-        """Begin anew with a key."""
-        if self.buckets is not None:
-            self.buckets.remove(key)
-        if self.windows is not None:
-            self.windows.remove(key)
-
-    def _window_of(self, key: str, now: float) -> tuple[float, float, float]:
-        """Return begin of the current window, count of the one before, count of this one."""
-        length = self.config.time_window
-        found = cast("Keyed[str, tuple[float, float, float]]", self.windows).get(key)
-        if found is None or now < found[0] or now >= found[0] + 2 * length:
-            return now, 0.0, 0.0
-        begin, before, count = found
-        if now >= begin + length:
-            return begin + length, count, 0.0
-        return begin, before, count
-
-    def _look_window(self, key: str, now: float, tokens: float) -> float:
-        length, most = self.config.time_window, self.config.max_requests
-        begin, before, count = self._window_of(key, now)
-        overlap = 1 - (now - begin) / length
-        if before * overlap + count + tokens <= most:
-            return 0.0
-        room = most - count - tokens
-        if before > 0 and room >= 0:
-            return max(0.0, begin + length * (1 - room / before) - now)
-        # This window itself is full: in the next one it is the one before, and fades.
-        room = most - tokens
-        fades = 1.0 if room <= 0 else max(0.0, 1 - room / count)
-        return begin + length + length * fades - now
-
-
 def _plain_allow(
-    rule: _Rule, lock: threading.Lock, refusal: Callable[[str, float, float], RateLimitError]
+    rule: Rule, lock: threading.Lock, refusal: Callable[[str, float, float], RateLimitError]
 ) -> Callable[[str, float], None]:
     """Make ``RateLimiter.allow`` for nearly all calls: one function, one lock, one dict."""
     buckets, interval, window = cast("Keyed[str, float]", rule.buckets), rule.interval, rule.window
@@ -243,9 +115,9 @@ class RateLimiter:
     ) -> None:
         self.name = name
         self._keys_max = keys_max
-        self._default = _Rule(config or RateLimitConfig(), keys_max)
-        self._tiers = {tier: _Rule(c, keys_max) for tier, c in (tiers or {}).items()}
-        self._own: Keyed[str, _Rule] = Keyed(keys_max)
+        self._default = Rule(config or RateLimitConfig(), keys_max)
+        self._tiers = {tier: Rule(c, keys_max) for tier, c in (tiers or {}).items()}
+        self._own: Keyed[str, Rule] = Keyed(keys_max)
         self._has_own = False
         self._lock = threading.Lock()
         if self._default.buckets is not None:
@@ -257,7 +129,7 @@ class RateLimiter:
     def set_limit(self, key: str, config: RateLimitConfig) -> None:
         """Give a key a limit of its own; it begins with a full bucket."""
         with self._lock:
-            self._own.put(key, _Rule(config, 2))
+            self._own.put(key, Rule(config, 2))
             self._has_own = True
         self.__dict__.pop("allow", None)
 
@@ -283,7 +155,7 @@ class RateLimiter:
         rules = (self._default, *self._tiers.values())
         return sum(len(rule.buckets or rule.windows or ()) for rule in rules) + len(self._own)
 
-    def _rule_of(self, key: str) -> _Rule:
+    def _rule_of(self, key: str) -> Rule:
         if self._has_own:
             found = self._own.get(key)
             if found is not None:
@@ -396,7 +268,7 @@ class RateLimiter:
         return KeyLimit(self, key, tokens)
 
 
-class KeyLimit:
+class KeyLimit(Decorating):
     """The limit of one key around calls: ``RateLimiter.limit`` makes it."""
 
     def __init__(self, limiter: RateLimiter, key: str, tokens: float) -> None:
@@ -413,19 +285,3 @@ class KeyLimit:
         """Await a coroutine function if the limit allows it; raises RateLimitError."""
         self._limiter.allow(self._key, self._tokens)
         return await func(*args, **kwargs)
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def limited_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", limited_async)
-
-        @functools.wraps(func)
-        def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return limited

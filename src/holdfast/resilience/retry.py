@@ -14,8 +14,6 @@ An exception that is no ``Exception`` (cancellation, Ctrl-C) passes at once: it 
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 from holdfast.errors import RetryExhaustedError
 from holdfast.resilience import _ambient, backoff
 from holdfast.resilience._attempts import Attempts
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _spread(policy: RetryPolicy, delays: Iterator[float]) -> Iterator[float]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RetryPolicy:
+class RetryPolicy(Decorating):
     """When and how often to try again; immutable, shared by sync and async code.
 
     Attributes:
@@ -196,22 +195,6 @@ class RetryPolicy:
             )
         next(self._own._calls)
         return result
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def retrying_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", retrying_async)
-
-        @functools.wraps(func)
-        def retrying(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return retrying
 
     def attempts(self, operation: str | None = None) -> Attempts:
         """Return the attempts of a block, for ``for`` and ``async for``."""

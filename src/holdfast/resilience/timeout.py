@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import inspect
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from holdfast.errors import NetworkTimeoutError
 from holdfast.resilience import _ambient
+from holdfast.resilience._decorating import Decorating
 from holdfast.resilience.events import emit
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def deadline(seconds: float) -> Iterator[float]:
         _deadline.reset(token)
 
 
-class Timeout:
+class Timeout(Decorating):
     """Ends a call that takes too long.
 
     A task is cancelled at the end of its time. A thread cannot be: there the deadline is announced (``remaining``),
@@ -117,22 +116,6 @@ class Timeout:
     def block(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Return an ``async with`` block that ends in time; raises NetworkTimeoutError."""
         return self._block()
-
-    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
-        """Decorate a function or a coroutine function."""
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def timed_async(*args: Any, **kwargs: Any) -> Any:
-                return await self.call_async(func, *args, **kwargs)
-
-            return cast("Callable[P, T]", timed_async)
-
-        @functools.wraps(func)
-        def timed(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call(func, *args, **kwargs)
-
-        return timed
 
     def _too_late(self) -> NetworkTimeoutError:
         emit("timeout", self.name, "expired", seconds=self.seconds)
