@@ -11,6 +11,7 @@ from holdfast.errors import (
 )
 from holdfast.resilience._ambient import instant_waits
 from holdfast.resilience._breaker_machine import CircuitBreakerConfig, CircuitState
+from holdfast.resilience._limit_rules import RateLimitConfig
 from holdfast.resilience.backoff import exponential, jittered, quick
 from holdfast.resilience.budget import RetryBudget
 from holdfast.resilience.bulkhead import AdaptiveBulkhead, Bulkhead, BulkheadFullError
@@ -26,7 +27,7 @@ from holdfast.resilience.events import (
 from holdfast.resilience.fallback import Fallback
 from holdfast.resilience.hedge import Hedge
 from holdfast.resilience.policy import Policy
-from holdfast.resilience.rate_limit import RateLimitConfig, RateLimiter, TokenBucket
+from holdfast.resilience.rate_limit import RateLimiter, TokenBucket
 from holdfast.resilience.retry import (
     RetryPolicy,
     decorrelated_jitter,
