@@ -146,5 +146,14 @@ HTTP_RATE: Final = 50.0
 HTTP_BURST: Final = 2_000
 """Requests at once and address: a hall sits behind one address and joins together."""
 
+HTTP_TIERS: Final = {"member": (10.0, 200), "operator": (20.0, 400)}
+"""Requests a second and at once of somebody who is known by a cookie, whatever the address (429 with Retry-After)."""
+
+VISITORS_MAX: Final = 100_000
+"""Known visitors of a tier whose request rate is remembered (the one seen longest ago is forgotten)."""
+
+COOKIES_MAX: Final = 30
+"""Cookies of one request that are looked at."""
+
 ADDRESSES_MAX: Final = 10_000
 """Addresses whose request rate is remembered (the one seen longest ago is forgotten)."""

@@ -317,3 +317,27 @@ async def abuse(server: ServerProcess, times: int) -> None:
 def memory_kb(server: ServerProcess) -> int:
     status = Path(f"/proc/{server.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+async def test_who_has_a_seat_is_not_held_up_by_strangers_behind_the_same_address(
+    tmp_path: Path,
+) -> None:
+    with ServerProcess(tmp_path / "data") as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as seated:
+            event = await open_event(server.url, quiz_of(1))
+            wish = {"name": "Ada", "key": "key-of-ada-0123456789"}
+            url = f"/api/quiz/events/{event['code']}"
+            (await seated.post(f"{url}/seats", json=wish)).raise_for_status()
+            async with httpx.AsyncClient(base_url=server.url, timeout=30) as stranger:
+                codes: list[int] = []
+                while len(codes) < 6000 and (not codes or codes[-1] != 429):
+                    answers = await asyncio.gather(*(stranger.get(url) for _ in range(100)))
+                    codes += sorted(answer.status_code for answer in answers)
+                assert codes[-1] == 429
+                made_up = f"holdfast_seat_{event['event']}=a-key-that-nobody-was-given"
+                pretending = await stranger.get(url, headers={"cookie": made_up})
+                assert pretending.status_code == 429
+                assert int(pretending.headers["retry-after"]) >= 1
+            answer = await seated.get(url)
+            assert answer.status_code == 200
+            assert answer.json()["you"]["name"] == "Ada"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from holdfast.apps.quiz import QuizApp, quiz_routes
+from holdfast.apps.quiz import QuizApp, quiz_routes, visitor_of
 from holdfast.server import build_app, listen, serve
 from holdfast.session import Hub, HubRunner
 from holdfast.session.store import MIGRATIONS
@@ -44,7 +45,7 @@ async def _run(settings: ServerSettings) -> None:
     async with Database(settings.data / "holdfast.db", migrations) as database:
         hub = Hub(quiz, database=database, world=RealWorld(), settings=settings.hub)
         async with HubRunner(hub, spread=settings.drain):
-            app = build_app(hub, quiz_routes(quiz), PAGES)
+            app = build_app(hub, quiz_routes(quiz), PAGES, partial(visitor_of, quiz))
             await serve(
                 app, hub, listener, settings, on_ready=lambda: _announce(listener, settings)
             )

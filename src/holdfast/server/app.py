@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from holdfast.errors import (
 )
 from holdfast.resilience import RateLimitConfig, RateLimiter
 from holdfast.server.pages import Pages
+from holdfast.server.ws import cookies_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("holdfast.server")
 
+Visitor = Callable[[Mapping[str, str]], tuple[str, str] | None]
+
 
 def build_app(
     hub: Hub,
     routes: Sequence[ControllerRouterHandler] = (),
     pages: Mapping[str, str] | None = None,
+    visitor: Visitor | None = None,
 ) -> ASGIApp:
     """Build the ASGI application.
 
@@ -42,6 +47,7 @@ def build_app(
         hub: whose health is reported.
         routes: Litestar handlers of the applications.
         pages: first path segment → built page.
+        visitor: says of cookies who it is: a tier of ``limits.HTTP_TIERS`` and a key; None for strangers.
     """
     app = Litestar(
         route_handlers=[*_health_routes(hub), *routes],
@@ -55,7 +61,7 @@ def build_app(
         openapi_config=OpenAPIConfig(title="Holdfast", version="1", path="/api/docs"),
         logging_config=None,
     )
-    limited = AddressLimit(app, hub)
+    limited = VisitorLimit(app, hub, visitor)
     return Pages(limited, pages or {})  # type: ignore[arg-type,return-value]
 
 
@@ -96,29 +102,55 @@ def _health_routes(hub: Hub) -> list[ControllerRouterHandler]:
     return [live, ready, health]
 
 
-class AddressLimit:
-    """Refuses addresses that ask too fast, before any work is done for them."""
+class VisitorLimit:
+    """Refuses those who ask too fast, before any work is done for them.
 
-    def __init__(self, app: ASGIApp, hub: Hub) -> None:
+    Strangers share the limit of their address; whoever the application knows has one of their own, so that
+    a hall behind one address does not hold up the people who sit in it.
+    """
+
+    def __init__(self, app: ASGIApp, hub: Hub, visitor: Visitor | None) -> None:
         self._app = app
         self._hub = hub
-        config = RateLimitConfig(limits.HTTP_RATE, 1.0, limits.HTTP_BURST)
-        self._limiter = RateLimiter(config, keys_max=limits.ADDRESSES_MAX, name="http")
+        self._visitor = visitor
+        self._strangers = RateLimiter(
+            RateLimitConfig(limits.HTTP_RATE, 1.0, limits.HTTP_BURST),
+            keys_max=limits.ADDRESSES_MAX,
+            name="http of strangers",
+        )
+        self._known = {
+            tier: RateLimiter(
+                RateLimitConfig(rate, 1.0, burst),
+                keys_max=limits.VISITORS_MAX,
+                name=f"http of {tier}s",
+            )
+            for tier, (rate, burst) in limits.HTTP_TIERS.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer 429."""
-        if str(scope["type"]) != "http":
+        if str(scope["type"]) != "http" or scope["path"].startswith("/health"):
             await self._app(scope, receive, send)
             return
-        client = scope.get("client")
-        wait = self._limiter.check(client[0] if client else "", now=self._hub.now())
-        if wait == 0 or scope["path"].startswith("/health"):
+        wait = self._take(scope)
+        if wait == 0:
             await self._app(scope, receive, send)
             return
-        error = RateLimitError("Too many requests from this address.", retry_after=wait)
+        error = RateLimitError("Too many requests.", retry_after=wait)
         body = _body(error)
         response = Response(body, status_code=429, headers=_retry_after(error))
         await response.to_asgi_response(None, Request(scope))(scope, receive, send)
+
+    def _take(self, scope: Scope) -> float:
+        now = self._hub.now()
+        if self._visitor is not None:
+            headers = [v.decode("latin-1") for k, v in scope["headers"] if k.lower() == b"cookie"]
+            known = self._visitor(cookies_of(headers)) if headers else None
+            if known is not None:
+                tier, key = known
+                return self._known[tier].check(key, now=now)
+        client = scope.get("client")
+        return self._strangers.check(client[0] if client else "", now=now)
 
 
 def _body(error: ResilienceError) -> dict[str, object]:

@@ -28,12 +28,14 @@ class _Totals:
     runs: int = 0
     faults: int = 0
     seconds: float = 0.0
+    took: float = 0.0
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, other: _Totals) -> None:
         self.runs += other.runs
         self.faults += other.faults
         self.seconds += other.seconds
+        self.took += other.took
         self.notes += other.notes
 
 
@@ -97,7 +99,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _totals.runs:
         terminalreporter.write_line(
             f"simulated: {_totals.runs} runs, {_totals.seconds / 3600:.1f} hours, "
-            f"{_totals.faults} faults"
+            f"{_totals.faults} faults; a second and core: {_totals.runs / _totals.took:.1f} seeds, "
+            f"{_totals.seconds / 3600 / _totals.took:.2f} hours"
         )
 
 
@@ -123,7 +126,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def _count(finding: Finding) -> None:
-    _totals.add(_Totals(finding.runs, finding.faults, finding.simulated))
+    _totals.add(_Totals(finding.runs, finding.faults, finding.simulated, finding.took))
 
 
 def _report(outcome: Outcome, folder: Path | None, root: Path) -> str:

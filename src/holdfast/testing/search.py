@@ -24,12 +24,14 @@ class Finding:
         runs: how many seeds were tried.
         simulated: seconds of virtual time in all.
         faults: how many were injected in all.
+        took: real seconds for all runs.
         failure: the run that failed, with its plan made small; None when none did.
     """
 
     runs: int = 0
     simulated: float = 0.0
     faults: int = 0
+    took: float = 0.0
     failure: Outcome | None = None
 
 
@@ -52,7 +54,9 @@ def search(
     """
     finding = Finding()
     for seed in seeds:
+        began = time.perf_counter()
         outcome = attempt(scenario, seed=seed, **how)
+        finding.took += time.perf_counter() - began
         finding.runs += 1
         finding.simulated += outcome.seconds
         finding.faults += len(outcome.plan)

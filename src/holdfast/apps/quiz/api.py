@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from litestar import Controller, Request, Response, Router, delete, get, post, put
 from litestar.datastructures import Cookie, State
 from msgspec import Meta, Struct
 
+from holdfast import limits as http_limits
+from holdfast.apps.quiz import store
 from holdfast.apps.quiz.library import EventView, OpenedEvent, SeatInfo, Shelf
 from holdfast.apps.quiz.model import Key, Quiz, QuizDraft, Timing
 from holdfast.world import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from litestar.types import ControllerRouterHandler
 
     from holdfast.apps.quiz.service import QuizApp
@@ -113,6 +119,24 @@ def quiz_routes(app: QuizApp) -> list[ControllerRouterHandler]:
             return Response(info, status_code=201 if is_new else 200, cookies=[cookie])
 
     return [Router("/", route_handlers=[QuizController])]
+
+
+def visitor_of(app: QuizApp, cookies: Mapping[str, str]) -> tuple[str, str] | None:
+    """Say who sends these cookies: a host, a participant, or nobody that is known."""
+    for name, value in islice(cookies.items(), http_limits.COOKIES_MAX):
+        if not KEY_FORM.fullmatch(value):
+            continue
+        kind, _, event_id = name.removeprefix("holdfast_").partition("_")
+        event = app.events.get(event_id)
+        if event is None:
+            continue
+        hashed = store.key_hash(value)
+        if kind == "host" and hmac.compare_digest(hashed, event.host_key):
+            return "operator", event.id
+        seat = event.seat_keys.get(hashed)
+        if kind == "seat" and seat is not None:
+            return "member", seat
+    return None
 
 
 def _key(request: AnyRequest, name: str) -> str | None:
