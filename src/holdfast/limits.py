@@ -121,7 +121,13 @@ TIERS: Final = {"anonymous": 0.25, "member": 1.0, "operator": 2.0}
 # --- storage --------------------------------------------------------------------------------
 
 WRITE_QUEUE_MAX: Final = 50_000
-"""Jobs that wait for the writer (StorageBusyError with retry_after)."""
+"""Jobs that wait for the writer (``write`` waits for room, ``submit`` raises StorageBusyError)."""
+
+WRITE_PATIENCE: Final = 10.0
+"""Seconds that ``write`` waits for room in that queue (StorageBusyError with retry_after)."""
+
+READ_QUEUE_MAX: Final = 10_000
+"""Reads in threads that run or wait (StorageBusyError with retry_after)."""
 
 WRITE_BATCH_MAX: Final = 2_000
 """Jobs in one transaction; more would make the first of them wait for long."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.cli import store
 from holdfast.errors import ResilienceError
 
 program = typer.Typer(
@@ -18,9 +19,7 @@ program = typer.Typer(
 )
 
 
-@program.callback()
-def _holdfast() -> None:
-    """Keep the subcommands named, also while there is only one."""
+program.add_typer(store.program, name="store")
 
 
 @program.command()
