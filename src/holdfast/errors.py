@@ -7,7 +7,7 @@
     ├── RateLimitError              2xxx
     ├── CircuitBreakerOpenError     3xxx
     ├── RetryExhaustedError         4xxx   attempts, __cause__ is the last error
-    ├── DeliveryError               5xxx   OutboxFullError
+    ├── DeliveryError               5xxx   DeliveryRefusedError · OutboxFullError
     ├── SessionError                6xxx   SessionExpiredError · TokenRejectedError · …
     ├── ProtocolError               7xxx   LocalProtocolError · RemoteProtocolError
     ├── StorageError                8xxx   StorageBusyError · StorageLockedError
@@ -37,6 +37,7 @@ class ErrorCode(IntEnum):
     RETRY_EXHAUSTED = 4001
     RETRY_FAILED = 4002
     DELIVERY_FAILED = 5001
+    DELIVERY_REFUSED = 5002
     OUTBOX_FULL = 5101
     SESSION_EXPIRED = 6001
     SESSION_REFUSED = 6002
@@ -182,6 +183,12 @@ class DeliveryError(ResilienceError):
     """A message could not be handed on."""
 
     default_code = ErrorCode.DELIVERY_FAILED
+
+
+class DeliveryRefusedError(DeliveryError):
+    """The destination will never take the message; do not send it again."""
+
+    default_code = ErrorCode.DELIVERY_REFUSED
 
 
 class OutboxFullError(DeliveryError):

@@ -135,6 +135,44 @@ WRITE_BATCH_MAX: Final = 2_000
 BUSY_TIMEOUT: Final = 5.0
 """Seconds that SQLite waits for a lock of another connection."""
 
+# --- delivery -------------------------------------------------------------------------------
+
+OUTBOX_QUEUED_MAX: Final = 2_000_000
+"""Messages that wait in one outbox (OutboxFullError)."""
+
+OUTBOX_BODY_BYTES_MAX: Final = 1024 * KIB
+"""One message (refused)."""
+
+OUTBOX_DELIVERED_MAX: Final = 100_000
+"""Delivered messages that can be asked for (the oldest is forgotten)."""
+
+OUTBOX_DEAD_MAX: Final = 100_000
+"""Dead letters (the oldest is forgotten, with a line in the log)."""
+
+OUTBOX_WINDOW: Final = 128
+"""Messages of one destination in memory (the others wait in the store)."""
+
+OUTBOX_LANES_MAX: Final = 10_000
+"""Destinations in memory (the others wait in the store for their turn)."""
+
+OUTBOX_MEMORY_MAX: Final = 16 * 1024 * KIB
+"""Bytes of bodies in memory (others are read when their turn comes)."""
+
+OUTBOX_UNSTORED_MAX: Final = 4_000
+"""Outcomes that are not stored yet (workers pause)."""
+
+CHANGES_QUEUED_MAX: Final = 1_000
+"""Changes that wait for one subscriber (the oldest is dropped, and counted)."""
+
+INBOX_IDS_PER_SENDER: Final = 10_000
+"""Ids of one sender that are remembered (the oldest is forgotten)."""
+
+INBOX_IDS_MAX: Final = 2_000_000
+"""Ids of all senders that are remembered (the oldest is forgotten)."""
+
+INBOX_TTL: Final = 8 * 24 * 3600.0
+"""Seconds that an id is remembered: longer than a message lives in its outbox."""
+
 # --- HTTP -----------------------------------------------------------------------------------
 
 HTTP_BODY_BYTES_MAX: Final = 256 * KIB

@@ -35,7 +35,7 @@ STEPS_PER_TICK: Final = 1000
 TICKS_MAX: Final = 3
 """Looks that a read in the loop may see: it ends after 2000 to 3000 steps, about 0.1 ms."""
 
-READS_PER_TURN: Final = 32
+READS_PER_TURN: Final = 8
 """Reads in the loop after which others have their turn."""
 
 
