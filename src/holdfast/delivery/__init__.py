@@ -2,18 +2,22 @@
 
 from typing import Final
 
-from holdfast.delivery import store
+from holdfast.delivery import inbox, store
+from holdfast.delivery.inbox import Accepted, Inbox
 from holdfast.delivery.message import Change, DeadLetter, DeliveryState, Message, Tracked
 from holdfast.delivery.outbox import Outbox
 from holdfast.delivery.settings import OutboxSettings
 
-MIGRATIONS: Final = {"outbox": store.MIGRATIONS}
+MIGRATIONS: Final = {"outbox": store.MIGRATIONS, "inbox": inbox.MIGRATIONS}
+"""Tables of both, for a ``Database``."""
 
 __all__ = [
     "MIGRATIONS",
+    "Accepted",
     "Change",
     "DeadLetter",
     "DeliveryState",
+    "Inbox",
     "Message",
     "Outbox",
     "OutboxSettings",

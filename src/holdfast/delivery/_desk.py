@@ -45,7 +45,7 @@ class Desk:
         self.world = world
         self.tracker = Tracker()
         self.lanes = Lanes(settings.per_destination)
-        self.ledger = Ledger(database, self.added, self._delivered)
+        self.ledger = Ledger(database, self)
         self.breakers = CircuitBreakerManager(
             CircuitBreakerConfig(
                 failure_threshold=settings.failure_threshold,
@@ -56,11 +56,12 @@ class Desk:
         )
         self.clock: SteadyClock
         self.number = 0
+        self.unannounced: set[int] = set()
         self.last_inherited = 0
         self.has_crashed = False
         self.queued = 0
         self.dead = 0
-        self.delivered = 0
+        self.delivered_kept = 0
         self.next_due_ms = 0
         self.next_expiry_ms = 0
         self.keeper_wakes = asyncio.Event()
@@ -97,8 +98,17 @@ class Desk:
 
     # --- the fate of a message --------------------------------------------------------------
 
+    def announced(self, message: Message) -> None:
+        """Note that a message is being stored; until ``added`` it is not taken from the store by others."""
+        self.unannounced.add(message.number)
+
+    def vanished(self, message: Message) -> None:
+        """It was not stored after all."""
+        self.unannounced.discard(message.number)
+
     def added(self, message: Message) -> None:
         """A message is stored."""
+        self.unannounced.discard(message.number)
         self.queued += 1
         self.tracker.tell(message, DeliveryState.QUEUED, message.created_ms)
         if message.expires_ms < self.next_expiry_ms:
@@ -123,12 +133,13 @@ class Desk:
         self.ledger.delivered(message, self.now_ms())
         self.kick()
 
-    def _delivered(self, message: Message, at_ms: int) -> None:
+    def delivered_at(self, message: Message, at_ms: int) -> None:
+        """That it arrived is stored."""
         self.queued -= 1
-        self.delivered += 1
+        self.delivered_kept += 1
         self.lanes.finished(message)
         self.tracker.tell(message, DeliveryState.DELIVERED, at_ms)
-        if self.delivered > self.settings.delivered_max:
+        if self.delivered_kept > self.settings.delivered_max:
             self.keeper_wakes.set()
 
     def refused(self, message: Message, reason: str) -> None:

@@ -65,7 +65,7 @@ class Keeper:
         if desk.next_expiry_ms <= desk.now_ms():
             await self._expire()
         is_crowded = (
-            desk.delivered > desk.settings.delivered_max or desk.dead > desk.settings.dead_max
+            desk.delivered_kept > desk.settings.delivered_max or desk.dead > desk.settings.dead_max
         )
         if self._sweep_ms <= desk.now_ms() or is_crowded:
             await self._sweep()
@@ -79,7 +79,7 @@ class Keeper:
             desk.next_expiry_ms,
             self._sweep_ms,
             FAR if sleeper_ms is None else sleeper_ms,
-            self._rotation_ms if desk.lanes.has_more_lanes else FAR,
+            FAR if desk.lanes.is_complete else self._rotation_ms,
         )
         loop = asyncio.get_running_loop()
         delay = max(0, next_ms - desk.now_ms()) / 1000
@@ -96,7 +96,7 @@ class Keeper:
         """Look for destinations that are only in the store."""
         desk = self._desk
         lanes, now = desk.lanes, desk.now_ms()
-        if not lanes.has_more_lanes or now < self._rotation_ms:
+        if lanes.is_complete or now < self._rotation_ms:
             return
         self._rotation_ms = now + ROTATION_MS
         if lanes.room < limits.OUTBOX_LANES_MAX // 4:
@@ -104,15 +104,15 @@ class Keeper:
         room = lanes.room
         if room <= 0:
             return
-        began, lanes.has_more_lanes = self._after, False  # set again by whoever finds no room
+        began, lanes.has_missed = self._after, False
         found = await desk.database.read(lambda c: store.next_lanes(c, began, room))
         for destination, ordered in found:
             lanes.found(LaneKey(destination, ordered))
         if len(found) == room:
-            self._after, lanes.has_more_lanes = LaneKey(*found[-1]), True
+            self._after = LaneKey(*found[-1])
         else:
             self._after = FIRST_LANE
-            lanes.has_more_lanes = lanes.has_more_lanes or began != FIRST_LANE
+            lanes.is_complete = began == FIRST_LANE and not lanes.has_missed
 
     async def _fill_lanes(self) -> None:
         desk = self._desk
@@ -125,7 +125,8 @@ class Keeper:
                     raise
                 log.warning("messages for %s cannot be read: %s", key.destination, error)
             else:
-                messages = [store.message_of(row) for row in rows]
+                found = [store.message_of(row) for row in rows]
+                messages = [each for each in found if each.number not in desk.unannounced]
                 desk.lanes.filled(key, messages, has_more=len(rows) == count)
                 desk.kick()
 
@@ -179,7 +180,7 @@ class Keeper:
                 dead_max=settings.dead_max,
             )
         )
-        desk.delivered -= delivered
+        desk.delivered_kept -= delivered
         desk.dead -= dead
         if dead:
             log.warning("%d dead letters were forgotten, there were too many", dead)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.delivery import store
 from holdfast.errors import StorageError
@@ -62,24 +62,33 @@ class _Page:
         return is_new
 
 
+class Audience(Protocol):
+    """Who is told when something is stored."""
+
+    def announced(self, message: Message) -> None:
+        """A new message is being stored."""
+
+    def added(self, message: Message) -> None:
+        """It is stored."""
+
+    def vanished(self, message: Message) -> None:
+        """It was not stored: refused, or known already."""
+
+    def delivered_at(self, message: Message, at_ms: int) -> None:
+        """That it arrived is stored."""
+
+
 class Ledger:
     """Collects what is to be written.
 
     Args:
         database: where to.
-        on_added: called for each new message once it is stored.
-        on_delivered: called for each delivered one once that is stored.
+        audience: told of each message.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        on_added: Callable[[Message], None],
-        on_delivered: Callable[[Message, int], None],
-    ) -> None:
+    def __init__(self, database: Database, audience: Audience) -> None:
         self._database = database
-        self._on_added = on_added
-        self._on_delivered = on_delivered
+        self._audience = audience
         self._page = _Page()
         self._is_writing = False
         self._is_due = False
@@ -90,6 +99,7 @@ class Ledger:
     def add(self, message: Message, *, is_due: bool, is_named: bool) -> asyncio.Future[bool]:
         """Write a new message; the future says whether it was new, once it is stored."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._audience.announced(message)
         entry = (store.row_of(message, is_due=is_due), message, done)
         (self._page.named if is_named else self._page.added).append(entry)
         self._soon()
@@ -143,24 +153,27 @@ class Ledger:
             self._failed(page, error or StorageError("The write was cancelled."))
             return
         for _, message, done in page.added:
-            self._on_added(message)
+            self._audience.added(message)
             if not done.done():
                 done.set_result(True)
         for (_, message, done), is_new in zip(page.named, future.result(), strict=True):
             if is_new:
-                self._on_added(message)
+                self._audience.added(message)
+            else:
+                self._audience.vanished(message)
             if not done.done():
                 done.set_result(is_new)
         self.unstored -= len(page.delivered) + len(page.notes)
         for message, at_ms in page.delivered:
-            self._on_delivered(message, at_ms)
+            self._audience.delivered_at(message, at_ms)
         for _, then in page.notes:
             then()
         self._write()
 
     def _failed(self, page: _Page, error: BaseException) -> None:
         """New messages are refused; outcomes are kept and written again."""
-        for _, _, done in (*page.added, *page.named):
+        for _, message, done in (*page.added, *page.named):
+            self._audience.vanished(message)
             if not done.done():
                 done.set_exception(error)
         if not (page.delivered or page.notes):

@@ -65,7 +65,11 @@ class Lanes:
     """All lanes of an outbox.
 
     Args:
-        per_destination: unordered messages of one destination that may be busy being sent.
+        per_destination: unordered messages of one destination that may be sent at the same time.
+
+    Attributes:
+        is_complete: whether every lane that has messages in the store is here.
+        has_missed: whether there was no room for a lane since this was last set to False.
     """
 
     def __init__(self, per_destination: int) -> None:
@@ -76,7 +80,8 @@ class Lanes:
         self._sleeping: list[tuple[int, LaneKey]] = []
         self._hungry: dict[LaneKey, None] = {}
         self._body_bytes = 0
-        self.has_more_lanes = False
+        self.is_complete = False
+        self.has_missed = False
 
     # --- messages come in -------------------------------------------------------------------
 
@@ -164,6 +169,7 @@ class Lanes:
 
     def forget_sleepers(self) -> None:
         """Make room for lanes that are only in the store: those that sleep are found there again in their turn."""
+        self.is_complete = False
         for lane in list(self._lanes.values()):
             if lane.asleep_until_ms and not (lane.busy or lane.is_loading):
                 self._body_bytes -= sum(len(message.body) for _, message in lane.waiting)
@@ -305,9 +311,10 @@ class Lanes:
         lane = self._lanes.get(key)
         if lane is None:
             if len(self._lanes) >= limits.OUTBOX_LANES_MAX:
-                self.has_more_lanes = True
+                self.is_complete, self.has_missed = False, True
                 return None
             lane = self._lanes[key] = _Lane(key)
+            lane.has_more = not self.is_complete  # older messages of it may be in the store
         return lane
 
     def _push(self, lane: _Lane, message: Message, tries: int) -> None:

@@ -81,8 +81,7 @@ class Outbox:
         desk.clock = SteadyClock(wall, loop.time, floor_ms=found.latest_ms)
         desk.number = desk.last_inherited = found.last_number
         desk.has_crashed = found.has_crashed
-        desk.queued, desk.dead, desk.delivered = found.queued, found.dead, found.delivered
-        desk.lanes.has_more_lanes = True
+        desk.queued, desk.dead, desk.delivered_kept = found.queued, found.dead, found.delivered
         self._tasks = [
             loop.create_task(self._keeper.run(), name="holdfast-outbox-keeper"),
             *(
@@ -143,16 +142,33 @@ class Outbox:
             await self._desk.ledger.add(message, is_due=is_due, is_named=id is not None)
             return message.id
 
-        def run(connection: sqlite3.Connection) -> bool:
+        def run(connection: sqlite3.Connection) -> Message | None:
             known = connection.execute(store.KNOWS, {"id": message.id}).fetchone()
             within(connection)
             if known is None:
                 connection.execute(store.ADD, store.row_of(message, is_due=is_due))
-            return known is None
+            return message if known is None else None
 
-        if await self._database.write(run):
-            self._desk.added(message)
+        await self._storing(message, run)
         return message.id
+
+    async def _storing(
+        self, message: Message, job: Callable[[sqlite3.Connection], Message | None]
+    ) -> Message | None:
+        """Run a job that stores a message, and return what it stored; a caller who leaves changes nothing."""
+        desk = self._desk
+        await self._database.room()
+        done = self._database.submit(job)
+        desk.announced(message)
+
+        def stored(future: asyncio.Future[Message | None]) -> None:
+            found = None if future.cancelled() or future.exception() else future.result()
+            desk.vanished(message)
+            if found is not None:
+                desk.added(found)
+
+        done.add_done_callback(stored)
+        return await asyncio.shield(done)
 
     async def submit_many(
         self, messages: Iterable[tuple[str, bytes]], *, priority: int = 1, ordered: bool = False
@@ -306,13 +322,13 @@ class Outbox:
         count = 0
         for number in numbers:
             fresh = self._message("", b"", "", 0, 0.0, ttl, ordered=False)
-            again = await self._database.write(
-                lambda c, n=number, f=fresh: store.resend(c, n, f)  # type: ignore[misc]
+            again = await self._storing(
+                fresh,
+                lambda c, n=number, f=fresh: store.resend(c, n, f),  # type: ignore[misc]
             )
             if again is not None:
                 count += 1
                 self._desk.dead -= 1
-                self._desk.added(again)
         return count
 
     async def purge(self, *ids: str) -> int:

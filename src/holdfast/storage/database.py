@@ -132,6 +132,16 @@ class Database:
         self._require_open()
         return self._writer.submit(job)
 
+    async def room(self) -> None:
+        """Wait until the queue of the writer has room for a job.
+
+        Raises:
+            StorageBusyError: 8002; there was none for long.
+            StorageError: 8004; the database is closed.
+        """
+        self._require_open()
+        await self._writer.room()
+
     async def write(self, job: Job[T]) -> T:
         """Run a job in a transaction and return its result once it is committed.
 
@@ -143,8 +153,7 @@ class Database:
 
         Cancelled: the job is committed whole or not at all; which, is not known.
         """
-        self._require_open()
-        await self._writer.room()
+        await self.room()
         return await self.submit(job)
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> Executed:
