@@ -17,6 +17,7 @@ PACKAGES = [
     "holdfast",
     "holdfast.apps.quiz",
     "holdfast.cli",
+    "holdfast.delivery",
     "holdfast.resilience",
     "holdfast.server",
     "holdfast.session",

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli import store
+from holdfast.cli import outbox, store
 from holdfast.errors import ResilienceError
 
 program = typer.Typer(
@@ -20,6 +20,7 @@ program = typer.Typer(
 
 
 program.add_typer(store.program, name="store")
+program.add_typer(outbox.program, name="outbox")
 
 
 @program.command()

@@ -6,6 +6,11 @@ from holdfast.delivery import inbox, store
 from holdfast.delivery.inbox import Accepted, Inbox
 from holdfast.delivery.message import Change, DeadLetter, DeliveryState, Message, Tracked
 from holdfast.delivery.outbox import Outbox
+from holdfast.delivery.retry_system import (
+    MessageRetrySystem,
+    get_retry_system,
+    set_retry_system,
+)
 from holdfast.delivery.settings import OutboxSettings
 
 MIGRATIONS: Final = {"outbox": store.MIGRATIONS, "inbox": inbox.MIGRATIONS}
@@ -19,7 +24,10 @@ __all__ = [
     "DeliveryState",
     "Inbox",
     "Message",
+    "MessageRetrySystem",
     "Outbox",
     "OutboxSettings",
     "Tracked",
+    "get_retry_system",
+    "set_retry_system",
 ]
