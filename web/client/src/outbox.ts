@@ -45,17 +45,17 @@ export class Outbox {
   /** Who wants to know whether a message is kept, by its id. */
   readonly #watchers = new Map<string, (isKept: boolean) => void>();
 
-  constructor({ store, name, newStream, wall, platform, changed }: OutboxOptions) {
+  constructor({ store, name, newStream, wall, platform, changed = () => undefined }: OutboxOptions) {
     this.#prefix = `holdfast:${name}:out:`;
     this.#newStream = newStream;
     this.#wall = wall;
     this.#stream = this.#newStream();
     this.#keeper = new Keeper({
       store, prefix: this.#prefix, platform: platform ?? null,
-      loaded: () => changed?.(this.inherit()),
+      loaded: () => changed(this.inherit()),
       written: () => {
         this.#review();
-        changed?.(false);
+        changed(false);
       },
     });
     this.inherit();
