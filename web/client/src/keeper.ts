@@ -95,13 +95,14 @@ export class Keeper {
   }
 
   remove(key: string): void {
-    const mayBeInTable = this.#hasHope || this.#saved.has(key);
     // Removed first: a full storage may refuse even the empty text.
-    if (mayBeInTable) this.#store.remove(key);
-    // Where nothing is in the table this only tells the other tabs.
+    this.#store.remove(key);
     this.#store.set(key, GONE);
-    if (mayBeInTable) this.#change(key, null);
-    else this.#store.remove(key);
+    if (this.isRoomy || this.#saved.has(key)) return this.#change(key, null);
+    // There is nothing to be undone in the table. The empty text was for the other tabs; left
+    // there, such texts would become ever more where no database ever opens.
+    this.#next.delete(key);
+    this.#store.remove(key);
   }
 
   /** Whether this text survives the end of the page; null while it is being written. */
@@ -131,10 +132,6 @@ export class Keeper {
     return this.#platform?.watchStorage?.((change) => this.#changedElsewhere(change)) ?? (() => undefined);
   }
 
-  get #hasHope(): boolean {
-    return this.#table !== null || this.#opening !== null;
-  }
-
   #open(): void {
     const platform = this.#platform;
     const isAgain = this.#mayReopen;
@@ -151,10 +148,13 @@ export class Keeper {
     }).catch(() => ifCurrent(() => this.#lose()));
     // One that comes late is taken up then; but nobody waits for it any longer.
     this.#isLate = false;
-    this.#opening = within(platform.timers, OPENING_MS_MAX, opening).catch(() => ifCurrent(() => {
-      this.#isLate = true;
-      this.#options.written();
-    }));
+    this.#opening = within(platform.timers, OPENING_MS_MAX, opening).catch(() => ifCurrent(() => this.#late()));
+  }
+
+  #late(): void {
+    this.#isLate = true;
+    for (const [key, change] of [...this.#next]) if (change === null) this.remove(key);
+    this.#options.written();
   }
 
   #loaded(table: Table, rows: ReadonlyMap<string, string>, isAgain: boolean): void {
@@ -175,7 +175,7 @@ export class Keeper {
   }
 
   #change(key: string, change: string | null): void {
-    if (!this.#hasHope) return;
+    if (this.#table === null && this.#opening === null) return;
     this.#next.set(key, change);
     this.#refused.delete(key);
     if (this.#isFlushPlanned) return;

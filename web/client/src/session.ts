@@ -104,7 +104,7 @@ export class Session {
   start(): void {
     if (this.#rest === null) return;
     this.#rest = null;
-    this.#stopWatching = this.#outbox.watch();
+    this.#stopWatching ??= this.#outbox.watch();
     this.#board.during(() => {
       this.#board.change({ error: null, lostAt: null });
       this.#link.start();
@@ -273,8 +273,8 @@ export class Session {
       this.#rest = how;
       this.#connection += 1;
       this.#handshake.callOff();
-      this.#stopWatching?.();
-      this.#stopWatching = null;
+      // Who was replaced has to see what the other tab sends: it may not be changed here any more.
+      if (how === "ended") this.#stopWatching = this.#stopWatching?.() ?? null;
       this.#machine.lost();
       this.#later.clear();
       this.#board.change({ error, lostAt: null });

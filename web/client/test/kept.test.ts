@@ -140,10 +140,12 @@ test("a database that does not open is waited for two seconds, and taken up when
   expect(kept).toEqual({ value: true });
   for (let n = 1; n < NARROW_MESSAGES_MAX; n += 1) outbox.add(n);
   expect(() => outbox.add("more")).toThrow(/100 messages/);
+  outbox.discard(outbox.messages[0]?.id ?? "");
+  expect(world.storage.items.size).toBe(NARROW_MESSAGES_MAX - 1);
   letIn();
   await world.pass(20);
 
-  expect(bodies(outbox).slice(0, 2)).toEqual(["left behind", "a"]);
+  expect(bodies(outbox).slice(0, 2)).toEqual(["left behind", 1]);
   expect(world.storage.items.size).toBe(0);
   for (let n = outbox.messages.length; n < OUTBOX_MESSAGES_MAX; n += 1) outbox.add(n);
   expect(() => outbox.add("more")).toThrow(/1000 messages/);
@@ -182,6 +184,56 @@ test("a full database leaves messages in the log; what is removed makes room for
 
   expect(world.storage.items.size).toBe(0);
   expect([...database.rows.keys()]).toEqual([`holdfast:quiz:out:${outbox.stream}:3`]);
+});
+
+test("a removal is not held up by a message that there is no room for", async () => {
+  const { world, database, page } = build();
+  database.rowsMax = 1;
+  const outbox = page();
+  outbox.add("a");
+  await world.pass(20);
+
+  outbox.settle(outbox.stream, 1);
+  outbox.add("b");
+  await world.pass(20);
+
+  expect([...database.rows.keys()]).toEqual([`holdfast:quiz:out:${outbox.stream}:2`]);
+  expect(outbox.messages).toMatchObject([{ body: "b", isKept: true }]);
+});
+
+test("what changes while it is being written stays in the log until the change is written too", async () => {
+  const { world, database, page } = build();
+  const outbox = page();
+  await world.pass(20);
+  const { id } = outbox.add("a");
+  await world.pass(1);
+  outbox.replace(id, "b");
+
+  await world.pass(2);
+  expect([...database.rows.values()]).toMatchObject([expect.stringContaining('"a"')]);
+  expect([...world.storage.items.values()]).toMatchObject([expect.stringContaining('"b"')]);
+  expect(outbox.messages).toMatchObject([{ isKept: null }]);
+  await world.pass(20);
+
+  expect([...database.rows.values()]).toMatchObject([expect.stringContaining('"b"')]);
+  expect(world.storage.items.size).toBe(0);
+});
+
+test("what another tab has logged later is not written over", async () => {
+  const { world, database, page } = build();
+  const first = page();
+  const { id } = first.add("a");
+  await world.pass(20);
+  const heir = page();
+  await world.pass(20);
+  first.add("other");
+  await world.pass(1);
+  first.replace(id, "b");
+  heir.markSent(id);
+
+  await world.pass(20);
+
+  expect(JSON.parse(database.rows.get(`holdfast:quiz:out:${first.stream}:1`) ?? "")).toMatchObject({ wasSent: true });
 });
 
 test("where nothing can be kept the page goes on, and says so", async () => {

@@ -194,3 +194,44 @@ test("messages that a slow database brings late are sent after coming back once 
   expect(after.state).toMatchObject({ status: "open", pending: 0 });
   expect(database.rows.size).toBe(0);
 });
+
+test("what another tab has sent cannot be changed by the tab that it replaced", async () => {
+  const { world, server, open } = build();
+  const first = open();
+  await world.pass(2_000);
+  open();
+  await world.pass(2_000);
+  expect(first.state.status).toBe("replaced");
+  const sending = first.send({ say: "a" });
+  await world.pass(100);
+  server.cut();
+  await world.pass(3_000);
+  expect(server.handled).toEqual([{ say: "a" }]);
+
+  expect(first.replace(sending.id ?? "", { say: "b" })).toBe(false);
+  expect(first.withdraw(sending.id ?? "")).toBe(false);
+  first.takeBack();
+  await world.pass(1_000);
+
+  expect(await sending).toEqual({ n: 1 });
+  expect(first.state).toMatchObject({ status: "open", pending: 0 });
+  expect(server.handled).toHaveLength(1);
+});
+
+test("a tab that heard of nothing sends what another left, after it has looked", async () => {
+  const { world, server, open, cut } = build();
+  const deaf = open({ platform: { ...world.tab().platform, watchStorage: () => () => undefined } });
+  await world.pass(2_000);
+  await cut();
+  const other = open();
+  void other.send({ say: "left behind" });
+  await world.pass(100);
+  other.stop();
+  expect(deaf.state.pending).toBe(0);
+  server.isDown = false;
+
+  await world.pass(3_000);
+
+  expect(deaf.state.status).toBe("open");
+  expect(server.handled).toEqual([{ say: "left behind" }]);
+});

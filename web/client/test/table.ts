@@ -62,8 +62,9 @@ export class Database {
       if (value === null) after.delete(key);
       else after.set(key, value);
     }
-    const grows = [...changes].some(([key, value]) => value !== null && !this.rows.has(key));
-    if (grows && after.size > this.rowsMax) throw new DOMException("full", "QuotaExceededError");
+    // What a transaction removes makes room only after it, as on a disk.
+    const added = [...changes].filter(([key, value]) => value !== null && !this.rows.has(key)).length;
+    if (added > 0 && this.rows.size + added > this.rowsMax) throw new DOMException("full", "QuotaExceededError");
     this.rows.clear();
     for (const [key, value] of after) this.rows.set(key, value);
     this.commits.push(Object.fromEntries(changes));
