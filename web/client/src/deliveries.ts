@@ -1,7 +1,8 @@
 import { codes } from "./codes";
 import type { Effect, Outcome } from "./effects";
 import type { ErrorShape } from "./errors";
-import type { Outbox, PendingMessage } from "./outbox";
+import type { PendingMessage } from "./message";
+import type { Outbox } from "./outbox";
 import type { Reply } from "./wire";
 
 /*
@@ -65,9 +66,11 @@ export class Deliveries {
     const effects = this.settleHeld();
     if (acked !== null) {
       effects.push(...this.#settleUpTo(acked));
-      for (const message of this.#outbox.takeVanished()) effects.push(this.#settled(message));
+      for (const message of this.#outbox.takeVanished()) effects.push(this.#vanished(message));
       this.#renewUnknown(acked);
     }
+    // Before anything is sent; and no other tab is at work now that this one has the session.
+    for (const message of this.#outbox.expire(true)) effects.push({ do: "expired", message });
     return [...effects, ...this.flush()];
   }
 
@@ -176,6 +179,11 @@ export class Deliveries {
       return !isEmpty && expected(stream) !== (acked[stream] ?? 0) + 1;
     });
     if (unknown.length > 0) this.#outbox.renew((message) => unknown.includes(message.stream));
+  }
+
+  #vanished(message: PendingMessage): Effect {
+    // The answer may have come here all the same.
+    return this.#answers.has(message.id) ? this.#settled(message) : { do: "vanished", message };
   }
 
   #settled(message: PendingMessage): Effect {

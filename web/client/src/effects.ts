@@ -1,6 +1,6 @@
 import type { Credentials } from "./credentials";
 import type { ErrorShape } from "./errors";
-import type { PendingMessage } from "./outbox";
+import type { PendingMessage } from "./message";
 import type { ClientFrame, Reply } from "./wire";
 
 /** What a message came to: the application's answer, or undefined when there was none. */
@@ -18,6 +18,10 @@ export type Effect =
   | { readonly do: "left"; readonly channel: string }
   /** Committed; `outcome` is the answer if one was seen. */
   | { readonly do: "settled"; readonly message: PendingMessage; readonly outcome: Outcome }
+  /** Another tab has brought it to its end, or has taken it over. */
+  | { readonly do: "vanished"; readonly message: PendingMessage }
+  /** Its time was over before it was ever sent. */
+  | { readonly do: "expired"; readonly message: PendingMessage }
   /** Will never be handled. */
   | { readonly do: "refused"; readonly message: PendingMessage; readonly error: ErrorShape }
   /** Call `resend` after this time. */

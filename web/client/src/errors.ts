@@ -35,3 +35,26 @@ export class OutboxFullError extends HoldfastError {
     });
   }
 }
+
+/** The message's time was over before it could be sent. Nothing of it was done. */
+export class MessageExpiredError extends HoldfastError {
+  constructor() {
+    super({
+      code: codes.DELIVERY_FAILED,
+      name: "DELIVERY_FAILED",
+      message: "The message was dropped: its time was over before it could be sent.",
+      details: { state: "expired" },
+    });
+  }
+}
+
+/** The user left the session; the server may or may not have handled the message. */
+export class SessionLeftError extends HoldfastError {
+  constructor() {
+    super({
+      code: codes.SESSION_ENDED,
+      name: "SESSION_ENDED",
+      message: "The session was left before the server acknowledged this message.",
+    });
+  }
+}

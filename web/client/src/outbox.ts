@@ -1,5 +1,9 @@
-import { codes } from "./codes";
-import { HoldfastError, OutboxFullError } from "./errors";
+import { boundsOf, sizeOf } from "./bounds";
+import { OutboxFullError } from "./errors";
+import { Keeper } from "./keeper";
+import { byStream, copyOf, entryFrom, keyOf, ownLast, publicView, textOf } from "./message";
+import type { Entry, PendingMessage } from "./message";
+import type { Platform } from "./platform";
 import type { SafeStore } from "./store";
 
 /*
@@ -14,36 +18,22 @@ import type { SafeStore } from "./store";
  * stream when the server cannot know the old ones.
  */
 
-export interface PendingMessage {
-  /** Stays the same while stream and number may change. */
-  readonly id: string;
-  readonly stream: string;
-  readonly seq: number;
-  readonly body: unknown;
-  /** Handed to a live connection at least once: it may have been handled, so it stays as it is. */
-  readonly wasSent: boolean;
-  /** Left by an earlier page load or another tab. */
-  readonly isInherited: boolean;
-}
+/** Messages of other page loads are dropped later than by these: both would close the same holes. */
+const HEIR_MS = 1_000;
 
-export const OUTBOX_MESSAGES_MAX = 100;
-export const OUTBOX_BYTES_MAX = 256 * 1024;
-/** The server takes frames of 64 KiB; the rest is room for the envelope. */
-export const MESSAGE_BYTES_MAX = 63 * 1024;
-
-interface Entry {
-  readonly id: string;
-  readonly body: unknown;
-  readonly bytes: number;
-  readonly at: number;
-  readonly isInherited: boolean;
-  stream: string;
-  seq: number;
-  wasSent: boolean;
+export interface OutboxOptions {
+  readonly store: SafeStore;
+  readonly name: string;
+  readonly newStream: () => string;
+  readonly wall: () => number;
+  /** Left out: all is kept in `store`. */
+  readonly platform?: Pick<Platform, "timers" | "openTable" | "watchStorage">;
+  /** Something has changed by itself. `hasInherited`: messages of other page loads were found. */
+  readonly changed?: (hasInherited: boolean) => void;
 }
 
 export class Outbox {
-  readonly #store: SafeStore;
+  readonly #keeper: Keeper;
   readonly #prefix: string;
   readonly #newStream: () => string;
   readonly #wall: () => number;
@@ -52,13 +42,22 @@ export class Outbox {
   #stream: string;
   #lastSeq = 0;
   #lastId = 0;
+  /** Who wants to know whether a message is kept, by its id. */
+  readonly #watchers = new Map<string, (isKept: boolean) => void>();
 
-  constructor(options: { store: SafeStore; name: string; newStream: () => string; wall: () => number }) {
-    this.#store = options.store;
-    this.#prefix = `holdfast:${options.name}:out:`;
-    this.#newStream = options.newStream;
-    this.#wall = options.wall;
+  constructor({ store, name, newStream, wall, platform, changed = () => undefined }: OutboxOptions) {
+    this.#prefix = `holdfast:${name}:out:`;
+    this.#newStream = newStream;
+    this.#wall = wall;
     this.#stream = this.#newStream();
+    this.#keeper = new Keeper({
+      store, prefix: this.#prefix, platform: platform ?? null,
+      loaded: () => changed(this.inherit()),
+      written: () => {
+        this.#review();
+        changed(false);
+      },
+    });
     this.inherit();
   }
 
@@ -74,13 +73,18 @@ export class Outbox {
 
   /** Inherited ones first, in the order in which they will be sent. */
   get messages(): readonly PendingMessage[] {
-    return this.#inOrder().map(publicView);
+    return ownLast(this.#entries, this.#stream).map(publicView);
   }
 
   /** Streams of other page loads with messages left, oldest first. */
   get inheritedStreams(): string[] {
-    const others = this.#inOrder().filter((entry) => entry.stream !== this.#stream);
+    const others = this.#entries.filter((entry) => entry.stream !== this.#stream);
     return [...new Set(others.map((entry) => entry.stream))];
+  }
+
+  /** When `expire` has something to do. */
+  get nextExpiryAt(): number {
+    return this.#entries.reduce((first, entry) => Math.min(first, this.#dueAt(entry, false)), Infinity);
   }
 
   of(stream: string): readonly PendingMessage[] {
@@ -92,22 +96,42 @@ export class Outbox {
     return entry === undefined ? null : publicView(entry);
   }
 
+  /** Looks at what other tabs have done; `inherit` and `takeVanished` go by it. Never rejects. */
+  refresh(): Promise<void> {
+    return this.#keeper.refresh();
+  }
+
+  /** Follows other tabs from now on; returns how to stop. */
+  watch(): () => void {
+    return this.#keeper.watch();
+  }
+
   /** Keeps one message at the end of the own stream; throws OutboxFullError at the bounds. */
-  add(body: unknown): PendingMessage {
+  add(body: unknown, ttlMs: number | null = null): PendingMessage {
     const bytes = sizeOf(body);
-    if (this.#entries.length >= OUTBOX_MESSAGES_MAX) {
-      throw new OutboxFullError(`${OUTBOX_MESSAGES_MAX} messages`);
-    }
-    if (this.#bytes() + bytes > OUTBOX_BYTES_MAX) throw new OutboxFullError(`${OUTBOX_BYTES_MAX} bytes`);
+    const { messages } = boundsOf(this.#keeper.isRoomy);
+    if (this.#entries.length >= messages) throw new OutboxFullError(`${messages} messages`);
+    this.#makeRoom(bytes);
     this.#lastSeq += 1;
     this.#lastId += 1;
+    const at = this.#wall();
     const entry: Entry = {
-      id: `${this.#stream}.${this.#lastId}`, body: copyOf(body), bytes, at: this.#wall(),
-      isInherited: false, stream: this.#stream, seq: this.#lastSeq, wasSent: false,
+      id: `${this.#stream}.${this.#lastId}`, body: copyOf(body), bytes, at,
+      expiresAt: ttlMs === null ? null : at + ttlMs,
+      isInherited: false, stream: this.#stream, seq: this.#lastSeq, wasSent: false, isKept: null,
     };
     this.#entries.push(entry);
     this.#save(entry);
+    entry.isKept = this.#keeper.isKept(this.#key(entry));
     return publicView(entry);
+  }
+
+  /** Whether the message survives the end of this page, as soon as that is known. */
+  whenKept(id: string): Promise<boolean> {
+    const isKept = this.#byId(id)?.isKept;
+    // What is not there any more has been delivered, or nobody wants it.
+    if (isKept !== null) return Promise.resolve(isKept ?? true);
+    return new Promise((resolve) => this.#watchers.set(id, resolve));
   }
 
   /** Says that a message was handed to a connection; from now on it cannot be changed. */
@@ -137,7 +161,7 @@ export class Outbox {
     if (entry === null) return false;
     this.#drop(entry);
     for (const later of this.#entries.filter((e) => e.stream === entry.stream && e.seq > entry.seq)) {
-      this.#store.remove(this.#key(later));
+      this.#keeper.remove(this.#key(later));
       later.seq -= 1;
       this.#save(later);
     }
@@ -150,23 +174,32 @@ export class Outbox {
     const entry = this.#unsent(id);
     if (entry === null) return false;
     const bytes = sizeOf(body);
-    if (this.#bytes() - entry.bytes + bytes > OUTBOX_BYTES_MAX) {
-      throw new OutboxFullError(`${OUTBOX_BYTES_MAX} bytes`);
-    }
+    this.#makeRoom(bytes - entry.bytes);
     const changed: Entry = { ...entry, body: copyOf(body), bytes };
     this.#entries[this.#entries.indexOf(entry)] = changed;
     this.#save(changed);
+    changed.isKept = this.#keeper.isKept(this.#key(changed));
     return true;
   }
 
-  /** Takes up what other page loads have stored since. */
-  inherit(): void {
-    for (const key of this.#store.keysFrom(this.#prefix)) {
-      const entry = this.#load(key);
-      if (entry === null || entry.stream === this.#stream) continue;
-      if (this.#byId(entry.id) === undefined) this.#entries.push(entry);
-    }
-    this.#sort();
+  /** Takes out what was never sent and whose time is over. `isAlone`: no other tab is at work. */
+  expire(isAlone: boolean): readonly PendingMessage[] {
+    const now = this.#wall();
+    return this.#entries.filter((entry) => this.#dueAt(entry, isAlone) <= now).filter((entry) => {
+      const isDone = this.withdraw(entry.id);
+      // Another tab has sent or dropped it, and the next opening tells which: not ours to drop.
+      if (!isDone) entry.wasSent = true;
+      return isDone;
+    }).map(publicView);
+  }
+
+  /** Takes up what other page loads have stored since; says whether there was anything. */
+  inherit(): boolean {
+    const before = this.#entries.length;
+    const known = new Set(this.#entries.map(({ id }) => id));
+    this.#entries.push(...this.#stored().filter(({ id, stream }) => stream !== this.#stream && !known.has(id)));
+    this.#entries = byStream(this.#entries);
+    return this.#entries.length > before;
   }
 
   /**
@@ -174,16 +207,12 @@ export class Outbox {
    * they brought to an end or gave a number of their own.
    */
   takeVanished(): readonly PendingMessage[] {
-    const stored = new Map<string, Entry>();
-    for (const key of this.#store.keysFrom(this.#prefix)) {
-      const entry = this.#load(key);
-      if (entry !== null) stored.set(entry.id, entry);
-    }
+    const stored = new Map(this.#stored().map((entry) => [entry.id, entry]));
     const vanished = this.#entries.filter((entry) => stored.get(entry.id)?.stream !== entry.stream);
-    this.#entries = this.#entries
-      .filter((entry) => !vanished.includes(entry))
-      .map((entry) => ({ ...entry, ...stored.get(entry.id), isInherited: entry.isInherited }));
-    this.#sort();
+    const left = this.#entries.filter((entry) => !vanished.includes(entry)).map((entry) =>
+      ({ ...entry, ...stored.get(entry.id), isInherited: entry.isInherited, isKept: entry.isKept }));
+    this.#entries = byStream(left);
+    this.#review();
     return vanished.map(publicView);
   }
 
@@ -194,95 +223,76 @@ export class Outbox {
 
   /** Begins a fresh stream; what `moves` selects gets new numbers in it, in its old order. */
   renew(moves: (message: PendingMessage) => boolean): void {
-    const moving = this.#inOrder().filter((entry) => moves(publicView(entry)));
+    const moving = ownLast(this.#entries, this.#stream).filter((entry) => moves(publicView(entry)));
     this.#stream = this.#newStream();
     this.#lastSeq = 0;
     for (const entry of moving) {
-      this.#store.remove(this.#key(entry));
+      this.#keeper.remove(this.#key(entry));
       this.#lastSeq += 1;
       entry.stream = this.#stream;
       entry.seq = this.#lastSeq;
       this.#save(entry);
     }
-    this.#sort();
+    this.#entries = byStream(this.#entries);
   }
 
   /** The entry, if neither we nor an heir in another tab has sent it. */
   #unsent(id: string): Entry | null {
     const entry = this.#byId(id);
     if (entry === undefined || entry.wasSent) return null;
-    return this.#load(this.#key(entry))?.wasSent === false ? entry : null;
+    const stored = this.#load(this.#key(entry));
+    return stored?.id === id && !stored.wasSent ? entry : null;
+  }
+
+  #dueAt({ wasSent, expiresAt, stream }: Entry, isAlone: boolean): number {
+    if (wasSent || expiresAt === null) return Infinity;
+    return expiresAt + (isAlone || stream === this.#stream ? 0 : HEIR_MS);
   }
 
   #byId(id: string): Entry | undefined {
     return this.#entries.find((entry) => entry.id === id);
   }
 
-  #inOrder(): Entry[] {
-    const own = (entry: Entry): number => (entry.stream === this.#stream ? 1 : 0);
-    return [...this.#entries].sort((a, b) => own(a) - own(b));
+  #makeRoom(more: number): void {
+    const { bytes } = boundsOf(this.#keeper.isRoomy);
+    const used = this.#entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    if (more > 0 && used + more > bytes) throw new OutboxFullError(`${bytes} bytes`);
   }
 
-  #sort(): void {
-    const bornAt = new Map<string, number>();
-    for (const { stream, at } of this.#entries) {
-      bornAt.set(stream, Math.min(at, bornAt.get(stream) ?? Infinity));
+  /** Learns what became of what was being written, and tells those who asked. */
+  #review(): void {
+    for (const entry of this.#entries) {
+      if (entry.isKept !== true) entry.isKept = this.#keeper.isKept(this.#key(entry));
     }
-    const born = (entry: Entry): number => bornAt.get(entry.stream) ?? 0;
-    this.#entries.sort((a, b) =>
-      a.stream === b.stream ? a.seq - b.seq : born(a) - born(b) || (a.stream < b.stream ? -1 : 1));
-  }
-
-  #bytes(): number {
-    return this.#entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    for (const [id, resolve] of this.#watchers) {
+      const isKept = this.#byId(id)?.isKept;
+      if (isKept === null) continue;
+      this.#watchers.delete(id);
+      resolve(isKept ?? true);
+    }
   }
 
   #drop(entry: Entry): void {
     this.#entries = this.#entries.filter((each) => each !== entry);
-    this.#store.remove(this.#key(entry));
+    this.#keeper.remove(this.#key(entry));
+    this.#watchers.get(entry.id)?.(true);
+    this.#watchers.delete(entry.id);
   }
 
-  #key({ stream, seq }: Entry): string {
-    return `${this.#prefix}${stream}:${seq}`;
+  #key(entry: Entry): string {
+    return this.#prefix + keyOf(entry);
   }
 
-  #save({ id, body, at, wasSent, ...rest }: Entry): void {
-    this.#store.set(this.#key({ id, body, at, wasSent, ...rest }), JSON.stringify({ id, body, at, wasSent }));
+  #save(entry: Entry): void {
+    this.#keeper.set(this.#key(entry), textOf(entry));
+  }
+
+  #stored(): Entry[] {
+    return this.#keeper.keys().map((key) => this.#load(key)).filter((entry) => entry !== null);
   }
 
   #load(key: string): Entry | null {
-    const match = /^([A-Za-z0-9_-]{8,32}):([1-9]\d{0,14})$/.exec(key.slice(this.#prefix.length));
-    const text = this.#store.get(key);
-    const [stream, seq] = [match?.[1], Number(match?.[2])];
-    if (stream === undefined || text === null) return null;
-    try {
-      const { id, body, at, wasSent } = JSON.parse(text) as Record<string, unknown>;
-      if (typeof id !== "string" || typeof at !== "number" || typeof wasSent !== "boolean") return null;
-      return { id, body, at, wasSent, stream, seq, bytes: sizeOf(body), isInherited: true };
-    } catch {
-      // Damaged by hand or by another program: not ours to send.
-      return null;
-    }
+    const text = this.#keeper.get(key);
+    return text === null ? null : entryFrom(key.slice(this.#prefix.length), text);
   }
-}
-
-function publicView({ id, stream, seq, body, wasSent, isInherited }: Entry): PendingMessage {
-  return { id, stream, seq, body, wasSent, isInherited };
-}
-
-function copyOf(body: unknown): unknown {
-  return JSON.parse(JSON.stringify(body)) as unknown;
-}
-
-function sizeOf(body: unknown): number {
-  const json: unknown = JSON.stringify(body);
-  if (typeof json !== "string") throw new TypeError("A message must be a JSON value.");
-  const bytes = new TextEncoder().encode(json).length;
-  if (bytes > MESSAGE_BYTES_MAX) {
-    throw new HoldfastError({
-      code: codes.FRAME_TOO_LARGE, name: "FRAME_TOO_LARGE",
-      message: `The message was not kept: it has ${bytes} bytes, and ${MESSAGE_BYTES_MAX} are allowed.`,
-    });
-  }
-  return bytes;
 }

@@ -1,3 +1,5 @@
+import { openIndexed } from "./indexed";
+
 /*
  * What the client takes from outside, in one value: time, chance, sockets, storage and the news
  * that the page or its network came back. Tests give their own; browsers use `browserPlatform`.
@@ -25,6 +27,21 @@ export interface SocketEvents {
 /** The part of `Storage` that is used; each call may throw (private mode, quota). */
 export type KeyStore = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
+/** Texts by key in a database of the browser. Each call may reject, and may hang. */
+export interface Table {
+  /** All rows whose key begins with `prefix`. Sees every write that was begun before. */
+  read(prefix: string): Promise<ReadonlyMap<string, string>>;
+  /** Puts these texts, and removes what is null, all or nothing; resolves when it is on the disk. */
+  write(changes: ReadonlyMap<string, string | null>): Promise<void>;
+  close(): void;
+}
+
+export interface StorageChange {
+  readonly key: string;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
 /** `restored` is `pageshow` out of the back/forward cache, which closes sockets silently. */
 export type Wakeup = "online" | "offline" | "visible" | "restored";
 
@@ -41,6 +58,13 @@ export interface Platform {
   openSocket(url: string, protocol: string, events: SocketEvents): Socket;
   /** Null when the browser has none or denies it. */
   storage(): KeyStore | null;
+  /**
+   * Opens the table for messages; without it they stay in `storage`. Rejects when it is refused.
+   * `lost` is called if it is of no use any more later.
+   */
+  openTable?(lost: () => void): Promise<Table>;
+  /** Tells of what other tabs change in `storage`, until the returned function is called. */
+  watchStorage?(listener: (change: StorageChange) => void): () => void;
   /** Calls `listener` on each wake-up until the returned function is called. */
   listen(listener: (wakeup: Wakeup) => void): () => void;
 }
@@ -72,6 +96,16 @@ export function browserPlatform(): Platform {
         return null;
       }
     },
+    openTable: (lost) => {
+      try {
+        // Null or undefined where there is none; reading it throws where site data are blocked.
+        const factory = globalThis.indexedDB as IDBFactory | null | undefined;
+        return factory == null ? Promise.reject(new Error("No IndexedDB.")) : openIndexed(factory, lost);
+      } catch (error) {
+        return Promise.reject(error instanceof Error ? error : new Error("No IndexedDB."));
+      }
+    },
+    watchStorage: watchLocalStorage,
     listen: listenToPage,
   };
 }
@@ -98,6 +132,16 @@ function openWebSocket(url: string, protocol: string, events: SocketEvents): Soc
       socket.close(1000);
     },
   };
+}
+
+function watchLocalStorage(listener: (change: StorageChange) => void): () => void {
+  if (typeof window === "undefined") return () => undefined;
+  const changed = ({ key, oldValue, newValue }: StorageEvent): void => {
+    // Without a key all was cleared, which is not the removal of a message.
+    if (key !== null) listener({ key, before: oldValue, after: newValue });
+  };
+  window.addEventListener("storage", changed);
+  return () => window.removeEventListener("storage", changed);
 }
 
 function listenToPage(listener: (wakeup: Wakeup) => void): () => void {

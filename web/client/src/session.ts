@@ -1,23 +1,24 @@
 import { quickSchedule } from "./backoff";
 import { Board } from "./board";
 import { ServerClock } from "./clock";
-import { codes } from "./codes";
 import { CredentialStore } from "./credentials";
 import type { Effect } from "./effects";
-import { HoldfastError } from "./errors";
+import { HoldfastError, SessionLeftError } from "./errors";
+import { Expiry } from "./expiry";
+import { Handshake } from "./handshake";
 import { Identity } from "./identity";
 import { Later, shielded } from "./later";
 import { Link } from "./link";
 import { Machine } from "./machine";
+import type { SendOptions, Sending, SessionOptions } from "./options";
 import { Outbox } from "./outbox";
-import type { SessionOptions } from "./options";
+import { Outgoing } from "./outgoing";
 import { applyPatch } from "./patch";
 import { browserPlatform, randomName } from "./platform";
 import type { Platform } from "./platform";
 import { initialState, withLink, withOutbox } from "./state";
 import type { SessionState } from "./state";
 import { SafeStore } from "./store";
-import { Waiters } from "./waiters";
 import { encode, parse } from "./wire";
 import type { ClientFrame, ServerFrame } from "./wire";
 
@@ -36,14 +37,17 @@ export class Session {
   readonly #link: Link;
   readonly #clock: ServerClock;
   readonly #board: Board;
-  readonly #waiters = new Waiters();
+  readonly #outgoing: Outgoing;
+  readonly #handshake: Handshake;
+  readonly #expiry: Expiry;
+  #stopWatching: (() => void) | null = null;
   /** What this connection still has to do; called off with it. */
   readonly #later: Later;
   /** Not null: nothing is done by itself. */
   #rest: "new" | "replaced" | "ended" | null = "new";
   #wasOpen = false;
   #openedAt = 0;
-  /** Goes up with each connection, so that a slow `auth` does not speak into a later one. */
+  /** Goes up with each connection: what is left of an earlier one is told apart by it. */
   #connection = 0;
 
   constructor(options: SessionOptions) {
@@ -53,9 +57,21 @@ export class Session {
     this.#platform = platform;
     this.#identity = new Identity(new CredentialStore(store, options.name));
     this.#outbox = new Outbox({
-      store, name: options.name, newStream: () => randomName(platform), wall: () => platform.wall(),
+      store, name: options.name, newStream: () => randomName(platform), wall: () => platform.wall(), platform,
+      changed: (hasInherited) => this.#stored(hasInherited),
     });
     this.#machine = new Machine(this.#outbox);
+    this.#outgoing = new Outgoing({
+      outbox: this.#outbox, board: () => this.#board, events: options.events, wall: () => platform.wall(),
+      flush: () => this.#perform(this.#machine.flush()),
+    });
+    this.#handshake = new Handshake({
+      identity: this.#identity, outbox: this.#outbox, machine: this.#machine, auth: () => options.auth(),
+      perform: (effects) => this.#perform(effects), failed: () => this.#link.replace(),
+    });
+    this.#expiry = new Expiry(platform, () => {
+      this.#perform(this.#outbox.expire(false).map((message) => ({ do: "expired", message })));
+    });
     this.#clock = new ServerClock(platform);
     this.#later = new Later(platform.timers);
     const initial = initialState(this.#outbox.messages, this.#identity.isKnown);
@@ -88,6 +104,7 @@ export class Session {
   start(): void {
     if (this.#rest === null) return;
     this.#rest = null;
+    this.#stopWatching ??= this.#outbox.watch();
     this.#board.during(() => {
       this.#board.change({ error: null, lostAt: null });
       this.#link.start();
@@ -103,15 +120,10 @@ export class Session {
   leave(): void {
     if (this.#machine.phase === "open") this.#transmit({ t: "leave" });
     this.#identity.forget(this.#machine.credentials);
-    for (const message of this.#outbox.messages) this.#outbox.discard(message.id);
+    this.#outgoing.discardAll(new SessionLeftError());
     this.#machine.forget();
     this.#board.change({ hasSession: false, channels: {} });
     this.#finish("ended", null);
-    this.#waiters.rejectAll(new HoldfastError({
-      code: codes.SESSION_ENDED,
-      name: "SESSION_ENDED",
-      message: "The session was left before the server acknowledged this message.",
-    }));
   }
 
   /** Tries at once instead of waiting, also after giving up. */
@@ -129,15 +141,10 @@ export class Session {
   /**
    * Sends a message, now or after the next return, once and in order. Resolves when the server has
    * committed it, with the application's answer; rejects with HoldfastError if that is an error,
-   * and if the message was not kept or can never be handled.
+   * and if the message was not accepted, can never be handled or was not sent within `ttlMs`.
    */
-  send(body: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      // What `add` throws rejects this promise: nothing was kept then.
-      const message = this.#outbox.add(body);
-      this.#waiters.add(message.id, { resolve, reject });
-      this.#perform(this.#machine.flush());
-    });
+  send(body: unknown, options: SendOptions = {}): Sending {
+    return this.#outgoing.send(body, options);
   }
 
   /** Changes a message of `state.outbox` that was never sent. False: it is too late. */
@@ -147,33 +154,21 @@ export class Session {
 
   /** Takes a message that was never sent out of the outbox; its promise resolves with undefined. */
   withdraw(id: string): boolean {
-    return this.#board.during(() => {
-      const isDone = this.#outbox.withdraw(id);
-      if (isDone) this.#waiters.settle(id, undefined);
-      return isDone;
-    });
+    return this.#board.during(() => this.#outgoing.withdraw(id));
   }
 
   #connected(): void {
     this.#connection += 1;
     this.#openedAt = this.#platform.monotonic();
-    const mine = this.#machine.credentials;
-    if (this.#identity.wasCleared(mine)) this.#outbox.saveAll();
-    const credentials = this.#identity.choose(mine);
-    if (credentials === null) this.#introduce();
-    else this.#perform(this.#machine.resume(credentials));
+    this.#handshake.begin();
   }
 
-  #introduce(): void {
-    const connection = this.#connection;
-    const ifCurrent = (action: () => void): void => {
-      if (connection === this.#connection) action();
-    };
-    // Whatever `auth` needs (a request, mostly) may fail just as a connection does.
-    Promise.resolve().then(() => this.#options.auth()).then(
-      (auth) => ifCurrent(() => this.#perform(this.#machine.hello(auth))),
-      () => ifCurrent(() => this.#link.replace()),
-    );
+  /** Storage has done something by itself. */
+  #stored(hasInherited: boolean): void {
+    this.#board.show();
+    // Too late for the opening frame to name them: come back once more.
+    if (!hasInherited || this.#machine.phase === "closed") return;
+    this.#link.replace();
   }
 
   #received(text: string): void {
@@ -195,6 +190,7 @@ export class Session {
 
   #lost(): void {
     this.#connection += 1;
+    this.#handshake.callOff();
     this.#machine.lost();
     this.#later.clear();
     if (this.#board.next.lostAt === null) this.#board.change({ lostAt: this.#platform.wall() });
@@ -230,13 +226,11 @@ export class Session {
       }
       case "left":
         return this.#board.removeChannel(effect.channel);
-      case "settled": {
-        const { message, outcome } = effect;
-        if (this.#waiters.settle(message.id, outcome) || outcome === undefined) return;
-        return shielded(() => events?.onReply?.(message.stream, message.seq, outcome, message.body));
-      }
+      case "settled":
+      case "vanished":
+      case "expired":
       case "refused":
-        return this.#waiters.reject(effect.message.id, new HoldfastError(effect.error));
+        return this.#outgoing.learn(effect);
       case "resend_later":
         return this.#later.add(effect.afterMs, () => this.#perform(this.#machine.resend()));
       case "heartbeat":
@@ -265,7 +259,7 @@ export class Session {
     const reason = new HoldfastError(error);
     if (next === "ended") {
       this.#finish("ended", reason);
-      return this.#waiters.rejectAll(reason);
+      return this.#outgoing.rejectAll(reason);
     }
     this.#board.change({ error: reason });
     const tried = this.#machine.credentials;
@@ -278,6 +272,9 @@ export class Session {
     this.#board.during(() => {
       this.#rest = how;
       this.#connection += 1;
+      this.#handshake.callOff();
+      // Who was replaced has to see what the other tab sends: it may not be changed here any more.
+      if (how === "ended") this.#stopWatching = this.#stopWatching?.() ?? null;
       this.#machine.lost();
       this.#later.clear();
       this.#board.change({ error, lostAt: null });
@@ -294,6 +291,7 @@ export class Session {
   }
 
   #complete(next: SessionState): SessionState {
+    this.#expiry.plan(this.#rest === null ? this.#outbox.nextExpiryAt : Infinity);
     return withOutbox(withLink(next, this.#link.state, this.#rest, this.#machine.phase), this.#outbox.messages);
   }
 }

@@ -1,6 +1,6 @@
 import type { HoldfastError } from "./errors";
 import type { MachinePhase } from "./machine";
-import type { PendingMessage } from "./outbox";
+import type { EndedMessage, PendingMessage } from "./message";
 import type { ReconnectionState } from "./reconnection";
 
 /**
@@ -28,17 +28,22 @@ export interface SessionState {
   readonly pending: number;
   /** Those messages, in the order in which they are sent. */
   readonly outbox: readonly PendingMessage[];
+  /** The last messages that came to an end while this page was there, the latest at the end. */
+  readonly ended: readonly EndedMessage[];
   /** How often a lost connection came back since this page was loaded. */
   readonly restoredCount: number;
   /** This browser knows a session of this name: what is going on is a return, not a first visit. */
   readonly hasSession: boolean;
 }
 
+/** Enough to say what became of something; not a log. */
+const ENDED_MAX = 50;
+
 export function initialState(outbox: readonly PendingMessage[], hasSession: boolean): SessionState {
   return {
     status: "connecting", attempt: 0, nextAttemptAt: null, lostAt: null,
     isRestoring: false, error: null, channels: {},
-    pending: outbox.length, outbox, restoredCount: 0, hasSession,
+    pending: outbox.length, outbox, ended: [], restoredCount: 0, hasSession,
   };
 }
 
@@ -59,12 +64,16 @@ export function withLink(
   };
 }
 
+export function withEnded(state: SessionState, message: EndedMessage): Partial<SessionState> {
+  return { ended: [...state.ended, message].slice(-ENDED_MAX) };
+}
+
 /** With these messages, as the same array when nothing about them changed. */
 export function withOutbox(state: SessionState, messages: readonly PendingMessage[]): SessionState {
   const isSame = messages.length === state.outbox.length && messages.every((message, index) => {
     const before = state.outbox[index];
     return before?.id === message.id && before.wasSent === message.wasSent &&
-      before.seq === message.seq && before.body === message.body;
+      before.seq === message.seq && before.body === message.body && before.isKept === message.isKept;
   });
   return isSame ? state : { ...state, outbox: messages, pending: messages.length };
 }

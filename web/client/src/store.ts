@@ -29,6 +29,11 @@ export class SafeStore {
     return isDurable === true;
   }
 
+  /** Whether it has a value that survives a reload of the page. */
+  isDurable(key: string): boolean {
+    return !this.#memory.has(key) && this.#attempt((durable) => durable.getItem(key)) != null;
+  }
+
   remove(key: string): void {
     this.#memory.delete(key);
     this.#attempt((durable) => durable.removeItem(key));

@@ -1,7 +1,8 @@
 // @vitest-environment node
 import { expect, test } from "vitest";
-import { MESSAGE_BYTES_MAX, Outbox, OUTBOX_MESSAGES_MAX } from "../src/outbox";
+import { MESSAGE_BYTES_MAX, NARROW_MESSAGES_MAX } from "../src/bounds";
 import { OutboxFullError } from "../src/index";
+import { Outbox } from "../src/outbox";
 import { randomName } from "../src/platform";
 import { SafeStore } from "../src/store";
 import { World } from "./world";
@@ -79,7 +80,7 @@ test("a message is bounded, and so are their number and their sum", () => {
 
   expect(() => outbox.add("x".repeat(MESSAGE_BYTES_MAX))).toThrow(/bytes, and/);
   expect(() => outbox.add(undefined)).toThrow(TypeError);
-  for (let n = 0; n < OUTBOX_MESSAGES_MAX; n += 1) outbox.add(n);
+  for (let n = 0; n < NARROW_MESSAGES_MAX; n += 1) outbox.add(n);
   expect(() => outbox.add("one more")).toThrow(OutboxFullError);
 
   const heavy = page(new World());

@@ -1,9 +1,32 @@
-import type { KeyStore, Platform, Socket, SocketEvents, Wakeup } from "../src/index";
+import type { KeyStore, Platform, Socket, SocketEvents, StorageChange, Wakeup } from "../src/index";
+import { Database } from "./table";
 
 /** Storage as a browser has it, shared by the tabs of one test. */
 export class MemoryStorage implements KeyStore {
   readonly items = new Map<string, string>();
   isBroken = false;
+  /** Those who are told of changes that they have not made themselves. */
+  readonly watchers = new Set<(change: StorageChange, by: unknown) => void>();
+
+  /** The same storage, as one tab has it. */
+  seenBy(tab: unknown): KeyStore {
+    const change = (key: string, action: () => void): void => {
+      const before = this.getItem(key);
+      action();
+      const after = this.getItem(key);
+      if (before !== after) for (const tell of [...this.watchers]) tell({ key, before, after }, tab);
+    };
+    const items = this.items;
+    return {
+      get length() {
+        return items.size;
+      },
+      key: (index) => this.key(index),
+      getItem: (key) => this.getItem(key),
+      setItem: (key, value) => change(key, () => this.setItem(key, value)),
+      removeItem: (key) => change(key, () => this.removeItem(key)),
+    };
+  }
 
   get length(): number {
     return this.items.size;
@@ -35,15 +58,23 @@ interface Timer {
 
 /** Virtual time for all tabs and the server of one test. */
 export class World {
+  /** For test files that are run once more with it. */
+  static hasDatabase = false;
   now = 0;
   #timers: Timer[] = [];
   #lastId = 0;
   #lastByte = 0;
   readonly storage = new MemoryStorage();
+  /** Null: its tabs have only `storage`. */
+  readonly database: Database | null;
   /** Who accepts connections; a test puts its server here. */
   accept: (protocol: string, events: SocketEvents) => Socket = () => {
     throw new Error("this world has no server");
   };
+
+  constructor({ hasDatabase = World.hasDatabase } = {}) {
+    this.database = hasDatabase ? new Database(this) : null;
+  }
 
   readonly timers = {
     set: (action: () => void, delayMs: number): number => {
@@ -94,6 +125,7 @@ export class Tab {
   readonly platform: Platform;
 
   constructor(world: World) {
+    const storage = world.storage.seenBy(this);
     this.platform = {
       timers: world.timers,
       monotonic: () => world.now,
@@ -101,7 +133,16 @@ export class Tab {
       random: () => 0.5,
       randomBytes: (length) => world.bytes(length),
       openSocket: (_url, protocol, events) => world.accept(protocol, events),
-      storage: () => world.storage,
+      storage: () => storage,
+      ...(world.database === null ? {} : { openTable: world.database.open.bind(world.database) }),
+      watchStorage: (listener) => {
+        // Events come a little later than what they tell of.
+        const watcher = (change: StorageChange, by: unknown): void => {
+          if (by !== this) world.timers.set(() => world.storage.watchers.has(watcher) && listener(change), 1);
+        };
+        world.storage.watchers.add(watcher);
+        return () => world.storage.watchers.delete(watcher);
+      },
       listen: (listener) => {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);

@@ -35,19 +35,27 @@ describe("phase", () => {
 
 describe("answer", () => {
   test("given while offline: saved, and changeable until it was sent", () => {
-    const pending = { id: "m", body, wasSent: false };
+    const pending = { id: "m", body, wasSent: false, isKept: true };
     const saved = answerView({ ...facts, outbox: [pending], isConnected: false });
     expect(saved).toMatchObject({ kind: "saved", choices: [1], changeableId: "m" });
     expect(noteFor(saved, true, false)).toContain("Saved on this phone, sends by itself");
     const sent = answerView({ ...facts, outbox: [{ ...pending, wasSent: true }], isConnected: false });
     expect(sent.changeableId).toBeNull();
   });
+  test("is not called saved before it is, nor when it cannot be", () => {
+    const kinds = [null, true, false].map((isKept) =>
+      answerView({ ...facts, outbox: [{ id: "m", body, wasSent: false, isKept }], isConnected: false }));
+    expect(kinds.map(({ kind }) => kind)).toEqual(["saving", "saved", "held"]);
+    const [saving, , held] = kinds.map((view) => noteFor(view, false, false));
+    expect(saving).not.toContain("Saved");
+    expect(held).toContain("Keep this page open");
+  });
   test("an answer to another question is not this one", () => {
-    expect(answerView({ ...facts, question: 1, outbox: [{ id: "m", body, wasSent: false }] }).kind).toBe("none");
+    expect(answerView({ ...facts, question: 1, outbox: [{ id: "m", body, wasSent: false, isKept: true }] }).kind).toBe("none");
   });
   test("what was committed is shown, whatever waits", () => {
     const answer = { question: 0, choices: [0], effective_ms: 4_200 };
-    const view = answerView({ ...facts, me: { ...me, answer }, outbox: [{ id: "m", body, wasSent: true }] });
+    const view = answerView({ ...facts, me: { ...me, answer }, outbox: [{ id: "m", body, wasSent: true, isKept: true }] });
     expect(view).toMatchObject({ kind: "sent", choices: [0], effectiveMs: 4_200 });
     expect(noteFor(view, true, false)).toBe("You’re back. Your answer counted at 4.2\u00a0s.");
     expect(noteFor(view, false, false)).toBe("Answer sent at 4.2\u00a0s.");

@@ -24,7 +24,7 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
   const [draft, setDraft] = useState<readonly number[] | null>(null);
   const wasSaved = useRef(false);
   useEffect(() => {
-    if (view.kind === "saved") wasSaved.current = true;
+    if (view.kind === "saved" || view.kind === "held") wasSaved.current = true;
   }, [view.kind]);
 
   const isOver = isTimeOver(stage, now);
@@ -50,7 +50,8 @@ export function QuestionFace({ player, stage, question, view, now }: QuestionFac
   const note = isOver && view.kind === "none" ? "Time’s up." : noteFor(view, wasSaved.current, question.multiple);
   // That one is back is said by the strip; what is said here is what became of the answer.
   const spoken = note.replace("You’re back. ", "");
-  useAnnounced(view.kind === "none" && !isOver ? "" : spoken);
+  // Saving takes some milliseconds: only what comes of it is worth being read out.
+  useAnnounced((view.kind === "none" && !isOver) || view.kind === "saving" ? "" : spoken);
 
   return (
     <section className="stack ask">

@@ -32,10 +32,11 @@ interface Pending {
   readonly id: string;
   readonly body: unknown;
   readonly wasSent: boolean;
+  readonly isKept: boolean | null;
 }
 
 export interface AnswerView {
-  readonly kind: "none" | "saved" | "sending" | "sent" | "refused";
+  readonly kind: "none" | "saving" | "saved" | "held" | "sending" | "sent" | "refused";
   readonly choices: readonly number[];
   readonly effectiveMs: number | null;
   /** Of the message that can still be changed. */
@@ -63,13 +64,19 @@ export function answerView(facts: AnswerFacts): AnswerView {
     const { body } = message;
     if (!isAnswerBody(body) || body.question !== facts.question) continue;
     return {
-      kind: facts.isConnected ? "sending" : "saved",
+      kind: facts.isConnected ? "sending" : savedOrNot(message.isKept),
       choices: body.choices,
       effectiveMs: null,
       changeableId: message.wasSent ? null : message.id,
     };
   }
   return { kind: facts.isRefused ? "refused" : "none", choices: [], effectiveMs: null, changeableId: null };
+}
+
+/** Nothing is called saved that closing the page would lose. */
+function savedOrNot(isKept: boolean | null): "saving" | "saved" | "held" {
+  if (isKept === null) return "saving";
+  return isKept ? "saved" : "held";
 }
 
 export function seconds(ms: number): string {
@@ -88,6 +95,10 @@ export function noteFor(view: AnswerView, wasSaved: boolean, multiple: boolean):
       return view.changeableId === null
         ? "Saved on this phone, sends by itself"
         : "Saved on this phone, sends by itself. You can still change it.";
+    case "saving":
+      return "Saving…";
+    case "held":
+      return "This phone could not save it. Keep this page open: it sends by itself.";
     case "sending":
       return "Sending…";
     case "sent": {
