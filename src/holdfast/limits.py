@@ -73,6 +73,12 @@ QUEUE_BYTES_MAX: Final = 1024 * KIB
 OUTBOX_MESSAGES_MAX: Final = 1000
 """Unacknowledged messages that a Python client keeps (OutboxFullError)."""
 
+CLIENT_UNACKNOWLEDGED_MAX: Final = 64
+"""Messages of a client's outbox that are on their way at once (the others wait in the outbox)."""
+
+CLIENT_MESSAGE_BYTES_MAX: Final = 63 * KIB
+"""One message of a client as JSON (7003); the rest of a frame is room for its envelope."""
+
 # --- heartbeat, presence, storms ------------------------------------------------------------
 
 PING_INTERVAL: Final = 15.0

@@ -3,6 +3,7 @@
 from typing import Final
 
 from holdfast.delivery import inbox, store
+from holdfast.delivery.feed import Feed
 from holdfast.delivery.inbox import Accepted, Inbox
 from holdfast.delivery.message import Change, DeadLetter, DeliveryState, Message, Tracked
 from holdfast.delivery.outbox import Outbox
@@ -22,6 +23,7 @@ __all__ = [
     "Change",
     "DeadLetter",
     "DeliveryState",
+    "Feed",
     "Inbox",
     "Message",
     "MessageRetrySystem",

@@ -39,7 +39,10 @@ def nothing() -> None:
 class Desk:
     """The state of one outbox while its process lives."""
 
-    def __init__(self, database: Database, settings: OutboxSettings, world: World) -> None:
+    def __init__(
+        self, database: Database, settings: OutboxSettings, world: World, *, has_workers: bool
+    ) -> None:
+        self.has_workers = has_workers
         self.database = database
         self.settings = settings
         self.world = world
@@ -57,6 +60,7 @@ class Desk:
         self.clock: SteadyClock
         self.number = 0
         self.unannounced: set[int] = set()
+        self.begun: set[int] = set()
         self.last_inherited = 0
         self.has_crashed = False
         self.queued = 0
@@ -70,6 +74,15 @@ class Desk:
     def now_ms(self) -> int:
         """Return the time on the outbox's clock."""
         return self.clock.now_ms()
+
+    def is_sending(self, number: int) -> bool:
+        """Say whether a message is on its way."""
+        return number in self.begun or self.lanes.is_sending(number)
+
+    @property
+    def sending(self) -> int:
+        """How many messages are on their way."""
+        return len(self.begun) + self.lanes.sending
 
     # --- workers ----------------------------------------------------------------------------
 
@@ -116,7 +129,7 @@ class Desk:
             self.keeper_wakes.set()
         if message.due_ms and not message.ordered:
             self.wait_until(message.due_ms)
-        else:
+        elif self.has_workers:
             self.lanes.offer(message)
             self.kick()
 
@@ -137,6 +150,7 @@ class Desk:
         """That it arrived is stored."""
         self.queued -= 1
         self.delivered_kept += 1
+        self.begun.discard(message.number)
         self.lanes.finished(message)
         self.tracker.tell(message, DeliveryState.DELIVERED, at_ms)
         if self.delivered_kept > self.settings.delivered_max:

@@ -58,8 +58,9 @@ class Keeper:
     async def _round(self) -> None:
         desk = self._desk
         desk.lanes.rouse(desk.now_ms())
-        await self._find_lanes()
-        await self._fill_lanes()
+        if desk.has_workers:
+            await self._find_lanes()
+            await self._fill_lanes()
         if desk.next_due_ms <= desk.now_ms():
             await self._promote()
         if desk.next_expiry_ms <= desk.now_ms():
@@ -79,7 +80,7 @@ class Keeper:
             desk.next_expiry_ms,
             self._sweep_ms,
             FAR if sleeper_ms is None else sleeper_ms,
-            FAR if desk.lanes.is_complete else self._rotation_ms,
+            FAR if desk.lanes.is_complete or not desk.has_workers else self._rotation_ms,
         )
         loop = asyncio.get_running_loop()
         delay = max(0, next_ms - desk.now_ms()) / 1000
@@ -144,7 +145,7 @@ class Keeper:
         except BaseException:
             desk.next_due_ms = now
             raise
-        for row in rows:
+        for row in rows if desk.has_workers else ():
             desk.lanes.offer(store.message_of(row))
         desk.wait_until(_time_of(next_due))
 

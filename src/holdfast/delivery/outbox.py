@@ -11,6 +11,8 @@ destination's fault (``OutboxSettings.unreachable``): all that is for it waits, 
 any other, which is the message's: that one waits, the others go on, and after some attempts it is a dead
 letter. ``DeliveryRefusedError`` makes it one at once. A message may be sent more than once, after a crash or
 a lost answer: the receiver drops duplicates by its id (``Inbox``).
+
+Without ``send`` nothing is sent by itself: the owner takes messages from a ``Feed`` and says what came of them.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from holdfast.delivery._desk import Desk
 from holdfast.delivery._keeper import Keeper
 from holdfast.delivery._worker import Worker
 from holdfast.delivery.clock import SteadyClock
+from holdfast.delivery.feed import Feed
 from holdfast.delivery.message import Change, DeadLetter, DeliveryState, Message, Tracked
 from holdfast.delivery.settings import OutboxSettings
 from holdfast.delivery.tracking import Callback, Changes
@@ -49,7 +52,7 @@ class Outbox:
 
     Args:
         database: with ``MIGRATIONS``; what is acknowledged survives what its durability says.
-        send: hands one message to its destination.
+        send: hands one message to its destination; None: its owner takes messages from a ``Feed``.
         settings: how to try.
         world: chance, ids, wall time.
 
@@ -60,7 +63,7 @@ class Outbox:
     def __init__(
         self,
         database: Database,
-        send: Send,
+        send: Send | None,
         *,
         settings: OutboxSettings | None = None,
         world: World | None = None,
@@ -68,9 +71,9 @@ class Outbox:
         self._database = database
         self._settings = OutboxSettings() if settings is None else settings
         self._world: World = RealWorld() if world is None else world
-        self._desk = Desk(database, self._settings, self._world)
+        self._desk = Desk(database, self._settings, self._world, has_workers=send is not None)
         self._keeper = Keeper(self._desk)
-        self._worker = Worker(self._desk, send)
+        self._workers = [] if send is None else [Worker(self._desk, send)] * self._settings.workers
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -85,8 +88,8 @@ class Outbox:
         self._tasks = [
             loop.create_task(self._keeper.run(), name="holdfast-outbox-keeper"),
             *(
-                loop.create_task(self._worker.run(), name=f"holdfast-outbox-worker-{number}")
-                for number in range(self._settings.workers)
+                loop.create_task(worker.run(), name=f"holdfast-outbox-worker-{number}")
+                for number, worker in enumerate(self._workers)
             ),
         ]
         return self
@@ -133,9 +136,11 @@ class Outbox:
 
         Raises:
             OutboxFullError: 5101; nothing was taken.
-            DeliveryError: 5001; the message is too large, or its figures make no sense.
+            DeliveryError: 5001; the message is too large, its figures make no sense, or it is not
+                an ordered one without delay and there is no ``send``.
             StorageError: 8xxx; nothing was taken.
         """
+        self._require_feed(delay, ordered=ordered)
         message = self._message(destination, body, id, priority, delay, ttl, ordered=ordered)
         is_due = message.due_ms == 0
         if within is None:
@@ -174,6 +179,7 @@ class Outbox:
         self, messages: Iterable[tuple[str, bytes]], *, priority: int = 1, ordered: bool = False
     ) -> list[str]:
         """Take several messages, as ``submit`` does; returns their ids when all would survive."""
+        self._require_feed(0.0, ordered=ordered)
         taken = [
             self._message(destination, body, None, priority, 0.0, None, ordered=ordered)
             for destination, body in messages
@@ -181,6 +187,10 @@ class Outbox:
         waiting = [self._desk.ledger.add(each, is_due=True, is_named=False) for each in taken]
         await asyncio.gather(*waiting)
         return [each.id for each in taken]
+
+    def _require_feed(self, delay: float, *, ordered: bool) -> None:
+        if not self._workers and (delay or not ordered):
+            raise DeliveryError("An outbox without `send` takes ordered messages without delay.")
 
     def _message(
         self,
@@ -228,7 +238,7 @@ class Outbox:
         if found is None:
             return None
         number, tracked = found
-        if self._desk.lanes.is_sending(number) and not tracked.now.state.is_final:
+        if self._desk.is_sending(number) and not tracked.now.state.is_final:
             now = tracked.now
             sending = Change(
                 id, now.destination, DeliveryState.SENDING, self._desk.now_ms() / 1000, now.attempts
@@ -257,6 +267,11 @@ class Outbox:
                     return change
         raise AssertionError("a subscription never ends by itself")
 
+    def on_queued(self, callback: Callback) -> Callback:
+        """Call back for each message that waits (again); usable as a decorator."""
+        self._desk.tracker.callbacks.setdefault(DeliveryState.QUEUED, []).append(callback)
+        return callback
+
     def on_delivered(self, callback: Callback) -> Callback:
         """Call back for each message that arrived; usable as a decorator."""
         self._desk.tracker.callbacks.setdefault(DeliveryState.DELIVERED, []).append(callback)
@@ -284,14 +299,19 @@ class Outbox:
         age = (self._desk.now_ms() - created_ms) / 1000 if isinstance(created_ms, int) else 0.0
         counts = self._desk.tracker.counts
         return {
-            "queued": self._desk.queued - self._desk.lanes.sending,
-            "sending": self._desk.lanes.sending,
+            "queued": self._desk.queued - self._desk.sending,
+            "sending": self._desk.sending,
             "delivered": counts[DeliveryState.DELIVERED],
             "expired": counts[DeliveryState.EXPIRED],
             "failed": counts[DeliveryState.FAILED],
             "dead_letters": self._desk.dead,
             "oldest_age": age,
         }
+
+    @property
+    def database(self) -> Database:
+        """Where messages are kept."""
+        return self._database
 
     @property
     def queued(self) -> int:
@@ -302,6 +322,16 @@ class Outbox:
     def breakers(self) -> CircuitBreakerManager:
         """A breaker for each destination that was tried."""
         return self._desk.breakers
+
+    def feed(self, destination: str) -> Feed:
+        """Return the ordered messages of a destination, for an owner who sends them itself.
+
+        Raises:
+            DeliveryError: 5001; the outbox has a ``send``, and two would send the same messages.
+        """
+        if self._workers:
+            raise DeliveryError("An outbox with `send` sends its messages itself.")
+        return Feed(self, self._desk, destination)
 
     # --- helping ----------------------------------------------------------------------------
 

@@ -122,6 +122,17 @@ POSTPONE: Final = (
 )
 TRIED: Final = "UPDATE outbox SET attempts = ?, crashes = 0, reason = ? WHERE number = ?"
 MAY_CRASH: Final = "UPDATE outbox SET crashes = crashes + 1 WHERE number = ?"
+NEVER_MS: Final = 1 << 62
+"""When a message expires that its owner has begun: it may have been handled, so only an answer ends it."""
+
+_FED: Final = (
+    f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_lane "
+    "WHERE ready = 1 AND destination = ? AND ordered = 1 AND priority = 0 "
+    "AND expires_ms {} ORDER BY number LIMIT ?"
+)
+FOLLOWING: Final = _FED.format(f"< {NEVER_MS}")
+BEGUN: Final = _FED.format(f"= {NEVER_MS}")
+BEGIN: Final = "UPDATE outbox SET expires_ms = ? WHERE number = ?"
 ADD_ATTEMPT: Final = "INSERT OR REPLACE INTO outbox_attempt VALUES (?, ?, ?, ?, ?)"
 BEGIN_RUN: Final = "INSERT INTO outbox_run VALUES (1, ?)"
 END_RUN: Final = "DELETE FROM outbox_run"

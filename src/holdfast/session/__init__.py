@@ -1,5 +1,6 @@
 """People and programs that are not lost when their connections break."""
 
+from holdfast.session._keeping import CLIENT_MIGRATIONS
 from holdfast.session.application import Application
 from holdfast.session.client import ClientStatus, RefusedError, SessionClient
 from holdfast.session.connection import Connection, Handshake, Link, Packet
@@ -11,6 +12,7 @@ from holdfast.session.timers import Timer
 from holdfast.session.transaction import Transaction
 
 __all__ = [
+    "CLIENT_MIGRATIONS",
     "Application",
     "ClientStatus",
     "Connection",

@@ -100,6 +100,25 @@ class Ended:
     again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ClientMemory:
+    """What a session is known by: all that has to outlive the process.
+
+    Attributes:
+        stream: of what is not acknowledged.
+        session: its id, None before it was open.
+        token: brings the client back to it.
+        last_seq: the number given last in the stream.
+        pending: messages that were begun and are not acknowledged, as JSON by their number, without holes.
+    """
+
+    stream: str
+    session: str | None
+    token: str
+    last_seq: int
+    pending: Mapping[int, bytes]
+
+
 Effect = (
     Transmit | Opened | Shown | Delivered | Answered | Acknowledged | Postponed | Renumbered | Ended
 )
@@ -119,19 +138,21 @@ class ClientMachine:
     Args:
         stream: names this sender; new for each process.
         auth: what the application asks for to open a session.
+        memory: of an earlier process, whose session is resumed and whose stream goes on.
     """
 
-    def __init__(self, stream: str, auth: object) -> None:
+    def __init__(self, stream: str, auth: object, memory: ClientMemory | None = None) -> None:
+        memory = memory or ClientMemory(stream, None, "", 0, {})
         self.state = ClientState.CLOSED
-        self.session: str | None = None
+        self.session = memory.session
         self.ping_interval = limits.PING_INTERVAL
-        self._stream = self._first_stream = stream
+        self._stream, self._first_stream = memory.stream, stream
         self._renewals = self._renewals_in_vain = 0
         self._auth = auth
-        self._token = ""
-        self._seq = 0
+        self._token = memory.token
+        self._seq = memory.last_seq
         self._positions: dict[str, tuple[str, int]] = {}
-        self._pending: OrderedDict[int, Raw] = OrderedDict()
+        self._pending = OrderedDict((seq, Raw(body)) for seq, body in memory.pending.items())
         self._syncing: set[str] = set()
         self._is_postponed = False
 
@@ -139,6 +160,22 @@ class ClientMachine:
     def pending(self) -> int:
         """How many messages are not acknowledged."""
         return len(self._pending)
+
+    @property
+    def memory(self) -> ClientMemory:
+        """What another process would need to go on."""
+        pending = {seq: bytes(body) for seq, body in self._pending.items()}
+        return ClientMemory(self._stream, self.session, self._token, self._seq, pending)
+
+    @property
+    def stream(self) -> str:
+        """The stream that messages are numbered in."""
+        return self._stream
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last message in it."""
+        return self._seq
 
     def connected(self) -> list[Effect]:
         """A transport is there: open or resume the session."""
@@ -162,7 +199,7 @@ class ClientMachine:
             self.state = ClientState.CLOSED
 
     def send(self, body: object) -> tuple[int, list[Effect]]:
-        """Take a message; it is kept until it is acknowledged.
+        """Take a message, a value or ``Raw`` JSON; it is kept until it is acknowledged.
 
         Returns:
             Its number, and what to do now.
@@ -325,7 +362,7 @@ class ClientMachine:
 
 
 def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))
+    return value if isinstance(value, Raw) else Raw(msgspec.json.encode(value))
 
 
 def _value(raw: Raw) -> object:
