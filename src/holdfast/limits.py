@@ -141,6 +141,12 @@ WRITE_BATCH_MAX: Final = 2_000
 BUSY_TIMEOUT: Final = 5.0
 """Seconds that SQLite waits for a lock of another connection."""
 
+STORE_LOG_PAGES: Final = 4_000
+"""Pages of 4 KiB in the write-ahead log of a database before it is written into the file (a checkpoint)."""
+
+STORE_CACHE_BYTES: Final = 8 * 1024 * KIB
+"""Pages that the writer of a database keeps in memory (the one unused longest is dropped)."""
+
 # --- delivery -------------------------------------------------------------------------------
 
 OUTBOX_QUEUED_MAX: Final = 2_000_000

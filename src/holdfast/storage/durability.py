@@ -16,4 +16,4 @@ class Durability(Enum):
     """Survives ``kill -9``, a crash of the system and a power cut: the disk is flushed before each acknowledgement."""
 
     PROCESS_DEATH = "NORMAL"
-    """Survives ``kill -9``. A power cut may take the newest commits, in order, of up to about a thousand pages."""
+    """Survives ``kill -9``. A power cut may take the newest commits, in order, those since the last checkpoint (``limits.STORE_LOG_PAGES``)."""
