@@ -16,7 +16,6 @@ import os
 import random
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from apart import in_process, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -257,22 +258,6 @@ async def measure(name: str, tasks: int, seconds: float) -> dict[str, float]:
     }
 
 
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def in_process(name: str, tasks: int, seconds: float) -> dict[str, float] | None:
-    command = [sys.executable, __file__, "--one", name, str(tasks), str(seconds)]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=60 + 10 * seconds
-    )
-    if done.returncode:
-        print(f"  {name:30s} not measured: {done.stderr.strip().splitlines()[-1][:100]}")
-        return None
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
-
-
 def limits() -> None:
     """Print what disk and SQLite do with nothing around them."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
@@ -314,7 +299,10 @@ def main(seconds: float) -> None:
         )
         ours = 0.0
         for name in LIBRARIES:
-            found = [in_process(name, tasks, seconds) for _ in range(ROUNDS)]
+            found = [
+                in_process(__file__, name, tasks, seconds, limit=60 + 10 * seconds)
+                for _ in range(ROUNDS)
+            ]
             rounds = [figures for figures in found if figures is not None]
             if not rounds:
                 continue
@@ -332,6 +320,10 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(asyncio.run(measure(sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))))
+        print(
+            json.dumps(
+                asyncio.run(measure(sys.argv[2], int(float(sys.argv[3])), float(sys.argv[4])))
+            )
+        )
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 3.0)

@@ -1,4 +1,4 @@
-"""The table of failures in docs/delivery.md, with real disks, files and processes."""
+"""The table of failures in docs/guides/delivery.md, with real disks, files and processes."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from holdfast.delivery import store
+from holdfast.delivery._leases import Leases
 from holdfast.delivery.message import DeliveryState
 from holdfast.errors import (
     CircuitBreakerOpenError,
@@ -35,6 +36,7 @@ class Worker:
     def __init__(self, desk: Desk, send: Callable[[Message], Awaitable[object]]) -> None:
         self._desk = desk
         self._send = send
+        self._leases = Leases(desk.settings.lease)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -73,7 +75,7 @@ class Worker:
             desk.tracker.tell(message, DeliveryState.SENDING, desk.now_ms())
         breaker = desk.breakers.get(message.destination)
         try:
-            await breaker.call_async(self._attempt, message)
+            await breaker.call_async(self._leases.attempt, self._send, message)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -91,10 +93,6 @@ class Worker:
             desk.faulty(message, _reason(error))
         else:
             desk.succeeded(message)
-
-    async def _attempt(self, message: Message) -> None:
-        async with asyncio.timeout(self._desk.settings.lease):
-            await self._send(message)
 
 
 def _reason(error: BaseException) -> str:

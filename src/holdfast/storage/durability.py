@@ -16,4 +16,5 @@ class Durability(Enum):
     """Survives ``kill -9``, a crash of the system and a power cut: the disk is flushed before each acknowledgement."""
 
     PROCESS_DEATH = "NORMAL"
-    """Survives ``kill -9``. A power cut may take the newest commits, in order, those since the last checkpoint (``limits.STORE_LOG_PAGES``)."""
+    """Survives ``kill -9``. A power cut may take the newest commits: those since the last checkpoint, of at most
+    ``limits.STORE_LOG_PAGES`` pages."""
