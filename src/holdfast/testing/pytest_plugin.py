@@ -40,8 +40,8 @@ class _Totals:
 
 
 _totals = _Totals()
-_outer: list[Options] = []
-"""What was asked for by the sessions around this one: pytest's own tests run pytest within pytest."""
+_outer: list[tuple[Options, _Totals]] = []
+"""What was asked for and counted by the sessions around this one: pytest's own tests run pytest within pytest."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,7 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take the options over."""
-    _outer.append(dataclasses.replace(options))
+    _outer.append((dataclasses.replace(options), dataclasses.replace(_totals)))
+    _become(_totals, _Totals())
     options.seed = config.getoption("--sim-seed")
     options.factor = config.getoption("--sim-factor")
     plan = config.getoption("--sim-plan")
@@ -81,10 +82,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Give the options back to the session around this one."""
-    for field in dataclasses.fields(Options):
-        setattr(options, field.name, getattr(_outer[-1], field.name))
-    _outer.pop()
+    """Give options and figures back to the session around this one."""
+    outer_options, outer_totals = _outer.pop()
+    _become(options, outer_options)
+    _become(_totals, outer_totals)
+
+
+def _become(one: Options | _Totals, other: Options | _Totals) -> None:
+    for field in dataclasses.fields(other):
+        setattr(one, field.name, getattr(other, field.name))
 
 
 def pytest_report_header() -> str | None:

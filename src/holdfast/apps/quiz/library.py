@@ -185,9 +185,16 @@ class Library:
         return await self._app.hub.perform(take)
 
     def by_code(self, code: str) -> Event:
-        """Return the event with this code; raises QuizError 10001."""
+        """Return the event with this code.
+
+        Raises:
+            QuizError: 10001; there is none.
+            StorageError: 8001; nobody can say before the store is read, at the start or after it failed.
+        """
         event = self._app.codes.get(code.replace(" ", ""))
         if event is None:
+            if not self._app.hub.is_ready:
+                raise self._app.hub.unavailable()
             raise QuizError(QuizCode.EVENT_NOT_FOUND, "There is no event with this code.")
         return event
 
