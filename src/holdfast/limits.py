@@ -147,6 +147,17 @@ STORE_LOG_PAGES: Final = 4_000
 STORE_CACHE_BYTES: Final = 8 * 1024 * KIB
 """Pages that the writer of a database keeps in memory (the one unused longest is dropped)."""
 
+# --- connections ----------------------------------------------------------------------------
+
+GATEWAYS_MAX: Final = 1_000
+"""Connections of one manager (refused)."""
+
+ATTEMPT_RATE: Final = 50.0
+"""Attempts to connect a second of one manager (others wait for their turn)."""
+
+ATTEMPT_BURST: Final = 50
+"""Attempts to connect at once."""
+
 # --- delivery -------------------------------------------------------------------------------
 
 OUTBOX_QUEUED_MAX: Final = 2_000_000

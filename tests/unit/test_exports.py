@@ -17,6 +17,7 @@ PACKAGES = [
     "holdfast",
     "holdfast.apps.quiz",
     "holdfast.cli",
+    "holdfast.connection",
     "holdfast.delivery",
     "holdfast.resilience",
     "holdfast.server",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from holdfast.session._ws_client import ClientSocket
+    from holdfast.connection import Transport
 
 
 class Gate:
@@ -21,14 +21,14 @@ class Gate:
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         self._failed = failed
         self._saving: asyncio.Future[None] | None = None
-        self._held: list[tuple[ClientSocket, bytes]] = []
+        self._held: list[tuple[Transport, bytes]] = []
 
     def close_for(self, saving: asyncio.Future[None]) -> None:
         """Let nothing through until that is done; what was waited for before is stored before it."""
         self._saving = saving
         saving.add_done_callback(self._open)
 
-    def send(self, socket: ClientSocket, message: bytes) -> None:
+    def send(self, socket: Transport, message: bytes) -> None:
         """Send a message over a connection, now or when it may leave."""
         if self._saving is None:
             socket.send(message)

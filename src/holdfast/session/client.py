@@ -29,6 +29,7 @@ import msgspec
 from msgspec import Raw
 
 from holdfast import limits
+from holdfast.connection import Endpoint, dial_any
 from holdfast.errors import (
     ConnectionFailedError,
     DeliveryError,
@@ -45,7 +46,6 @@ from holdfast.resilience import quick
 from holdfast.session import client_machine as machine
 from holdfast.session._gate import Gate
 from holdfast.session._keeping import Keeping
-from holdfast.session._ws_client import ClientSocket, connect_socket
 from holdfast.session.wire import JSON, ClientPing
 from holdfast.world import RealWorld
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from holdfast.connection import Transport
     from holdfast.delivery import Change, Feed, Message, Outbox
     from holdfast.world import World
 
@@ -64,6 +65,9 @@ ACK_TIMEOUT: Final = 2.0
 """Seconds without acknowledgement after which the connection is probed, and again until it is replaced."""
 
 CONNECT_TIMEOUT: Final = 10.0
+
+SERVER_MESSAGE_BYTES_MAX: Final = 16 * 1024 * limits.KIB
+"""One message of the server; the largest snapshots stay far below."""
 
 STORE_PATIENCE: Final = 1.0
 """Seconds until a store that failed is asked again."""
@@ -125,10 +129,9 @@ class SessionClient:
         world: World | None = None,
         feed: Feed | None = None,
     ) -> None:
-        self._url = url
+        self._endpoint = Endpoint(url, headers=headers, subprotocols=[JSON.subprotocol])
         self._on_state = on_state
         self._on_event = on_event
-        self._headers = {} if headers is None else headers
         self._world: World = RealWorld() if world is None else world
         self._schedule = schedule
         self._machine = machine.ClientMachine(self._world.new_id(), auth)
@@ -139,7 +142,7 @@ class SessionClient:
         self._feeds = asyncio.Event()
         self._waiting: dict[int, _Waiting] = {}
         self._answers: dict[int, machine.Answered] = {}
-        self._socket: ClientSocket | None = None
+        self._socket: Transport | None = None
         self._gone = asyncio.Event()
         self._opened = asyncio.Event()
         self._finished: ResilienceError | None = None
@@ -156,7 +159,7 @@ class SessionClient:
     @property
     def bytes_passed(self) -> int:
         """How many bytes went over all its connections, in both directions."""
-        return self._bytes_passed + (0 if self._socket is None else self._socket.bytes_passed)
+        return self._bytes_passed + (0 if self._socket is None else _passed(self._socket))
 
     @property
     def session(self) -> str | None:
@@ -293,8 +296,8 @@ class SessionClient:
         """Open one connection and stay until it is lost."""
         loop = asyncio.get_running_loop()
         self._gone.clear()
-        self._socket = await connect_socket(
-            self._url, self._headers, self._received, self._gone.set, timeout=CONNECT_TIMEOUT
+        self._socket = await dial_any(
+            self._endpoint, self, timeout=CONNECT_TIMEOUT, message_max=SERVER_MESSAGE_BYTES_MAX
         )
         self._last_heard = loop.time()
         try:
@@ -310,11 +313,12 @@ class SessionClient:
                         await self._gone.wait()
         finally:
             self._socket.abort()
-            self._bytes_passed += self._socket.bytes_passed
+            self._bytes_passed += _passed(self._socket)
             self._socket = None
             self._machine.lost()
 
-    def _received(self, message: bytes) -> None:
+    def received(self, message: bytes) -> None:
+        """Take a message of the server."""
         self._last_heard = asyncio.get_running_loop().time()
         try:
             for frame in JSON.server_frames(message):
@@ -322,6 +326,13 @@ class SessionClient:
         except RemoteProtocolError as error:
             log.warning("the server breaks the protocol: %s", error)
             self.cut()
+
+    def ponged(self, number: int) -> None:
+        """Take an answer to a ping of the transport; the session has its own."""
+
+    def lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of the protocol
+        """Take note that the connection is gone."""
+        self._gone.set()
 
     def _perform(self, effects: list[machine.Effect]) -> None:  # noqa: C901 - one for each
         outgoing: list[bytes] = []
@@ -473,11 +484,15 @@ class SessionClient:
                 self._socket.send(JSON.encode(ClientPing(0)))
                 loop.call_later(ACK_TIMEOUT, give_up, self._socket)
 
-        def give_up(socket: ClientSocket) -> None:
+        def give_up(socket: Transport) -> None:
             if seq in self._waiting and socket is self._socket and self._last_heard < sent_at:
                 socket.abort()
 
         loop.call_later(ACK_TIMEOUT, probe)
+
+
+def _passed(transport: Transport) -> int:
+    return transport.bytes_in + transport.bytes_out
 
 
 def _encoded(body: object) -> Raw:

@@ -1,0 +1,43 @@
+"""Connections that come back."""
+
+from holdfast.connection.blocking import BlockingConnection
+from holdfast.connection.connection import ReliableConnection
+from holdfast.connection.dial import dial_any
+from holdfast.connection.endpoint import Endpoint
+from holdfast.connection.framing import Framed, Framing, LengthPrefixed, Lines
+from holdfast.connection.manager import (
+    ConnectionManager,
+    get_connection_manager,
+    set_connection_manager,
+)
+from holdfast.connection.monitor import ConnectionQualityMonitor
+from holdfast.connection.pool import ConnectionPool, PoolSettings
+from holdfast.connection.quality import Grade, Quality
+from holdfast.connection.settings import ConnectionSettings
+from holdfast.connection.states import ConnectionState, Reason, StateChange
+from holdfast.connection.transport import Receiver, Transport
+
+__all__ = [
+    "BlockingConnection",
+    "ConnectionManager",
+    "ConnectionPool",
+    "ConnectionQualityMonitor",
+    "ConnectionSettings",
+    "ConnectionState",
+    "Endpoint",
+    "Framed",
+    "Framing",
+    "Grade",
+    "LengthPrefixed",
+    "Lines",
+    "PoolSettings",
+    "Quality",
+    "Reason",
+    "Receiver",
+    "ReliableConnection",
+    "StateChange",
+    "Transport",
+    "dial_any",
+    "get_connection_manager",
+    "set_connection_manager",
+]

@@ -1,0 +1,587 @@
+"""One peer, and a connection to it that comes back.
+
+::
+
+    async with ReliableConnection("wss://a.example/ws", "wss://b.example/ws") as connection:
+        await connection.send(b"hello")         # waits while there is no connection
+        async for message in connection:        # goes on over every reconnect
+            ...
+
+What was sent into a connection that then broke may be lost: this is a transport that comes back, not a message
+that must arrive (``holdfast.delivery``) and not a session (``holdfast.session``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from holdfast.connection.dial import ProxyFailedError, dial, resolve
+from holdfast.connection.endpoint import Candidate, Choice, Endpoint
+from holdfast.connection.framing import Framed
+from holdfast.connection.heartbeat import Beat, HeartbeatMachine
+from holdfast.connection.machine import ConnectionMachine
+from holdfast.connection.settings import ConnectionSettings
+from holdfast.connection.states import ConnectionState, Reason, StateChange, reason_of
+from holdfast.errors import (
+    ConnectionFailedError,
+    NetworkError,
+    NetworkTimeoutError,
+    RateLimitError,
+    ResilienceError,
+)
+from holdfast.world import RealWorld
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+    from typing import Self
+
+    from holdfast.connection.framing import Framing
+    from holdfast.connection.transport import Transport
+    from holdfast.world import World
+
+log = logging.getLogger("holdfast.connection")
+
+SLEPT: Final = 5.0
+"""Seconds that the wall clock went ahead of the loop's: the machine slept, or its clock was set."""
+
+GOODBYE: Final = 1.0
+"""Seconds that a peer has to take leave."""
+
+Handshake = Callable[["ReliableConnection"], Awaitable[object]]
+Listener = Callable[[StateChange], object]
+Admission = Callable[[], Awaitable[object]]
+
+
+class ReliableConnection:
+    """A connection that comes back by itself.
+
+    Args:
+        endpoints: of the one peer, as URLs or ``Endpoint``; the first is preferred.
+        settings: how to try.
+        handshake: run on each new connection before it counts as open; it may ``exchange`` messages.
+        framing: of messages over TCP and TLS, made with the largest size.
+        is_text: whether messages over WebSocket are text.
+        admission: awaited before each attempt, such as a limit that several connections share.
+        name: for logs and statistics; the first endpoint's by default.
+        world: chance and wall time.
+
+    Raises:
+        ValueError: an endpoint's URL is none.
+    """
+
+    def __init__(
+        self,
+        *endpoints: Endpoint | str,
+        settings: ConnectionSettings | None = None,
+        handshake: Handshake | None = None,
+        framing: Callable[[int], Framing] = Framed,
+        is_text: bool = True,
+        admission: Admission | None = None,
+        name: str | None = None,
+        world: World | None = None,
+    ) -> None:
+        if not endpoints:
+            raise ValueError("A connection needs an endpoint.")
+        self._endpoints = [Endpoint(each) if isinstance(each, str) else each for each in endpoints]
+        self.settings = ConnectionSettings() if settings is None else settings
+        self.name = name or self._endpoints[0].url
+        self._handshake = handshake
+        self._framing = framing
+        self._is_text = is_text
+        self._admission = admission
+        self._world: World = RealWorld() if world is None else world
+        self._machine = ConnectionMachine(self.settings, self._world.random)
+        self._choice = Choice()
+        self._candidate: Candidate | None = None
+        self._candidates: list[Candidate] = []
+        self._transport: Transport | None = None
+        self._line = _Line(self)
+        self._heartbeat: HeartbeatMachine | None = None
+        self._ending: tuple[Reason, str] | None = None
+        self._is_closing = False
+        self._used_at = self._heard_at = 0.0
+        self._wake = asyncio.Event()
+        self._news = asyncio.Event()
+        self._queue: deque[bytes] = deque()
+        self._arrived = asyncio.Event()
+        self._is_paused = False
+        self._listeners: list[Listener] = []
+        self._rtt_listeners: list[Callable[[float], object]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._passed = [0, 0]
+        self.messages_in = 0
+        self.messages_out = 0
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def start(self) -> None:
+        """Begin to connect; returns at once, and is harmless when it was begun."""
+        self._machine.wanted(self._now())
+        self._tell()
+        if self._task is None or self._task.done():
+            self._is_closing = False
+            self._task = asyncio.create_task(self._run(), name=f"holdfast-connection {self.name}")
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Say goodbye, close, and end all that belongs to it."""
+        self._is_closing = True
+        self._ending = (Reason.REQUESTED, "closed by its owner")
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        self._machine.closed(self._now())
+        self._tell()
+        self._arrived.set()
+        if self._machine.opens:
+            with contextlib.suppress(TimeoutError):  # a peer that is deaf is not waited for
+                async with asyncio.timeout(GOODBYE):
+                    await self._line.gone.wait()
+
+    async def connected(self, within: float | None = None) -> None:
+        """Wait until it is open.
+
+        Args:
+            within: seconds; None waits for ever.
+
+        Raises:
+            NetworkTimeoutError: 1001; it was not open in time.
+            ConnectionFailedError: 1002; it was given up, or is closed.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while self.state is not ConnectionState.CONNECTED:
+                    if self._task is None or self.state is ConnectionState.FAILED:
+                        raise ConnectionFailedError(f"{self.name} is {self.state}.")
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise NetworkTimeoutError(f"{self.name} is not open after {within:g} s.") from error
+
+    # --- messages ---------------------------------------------------------------------------
+
+    async def send(self, message: bytes, *, within: float | None = None) -> None:
+        """Send a message when the connection is open, and wait while the peer reads too slowly.
+
+        Args:
+            message: at most ``settings.message_max`` bytes.
+            within: seconds to wait for a connection; None waits for ever.
+
+        Raises:
+            NetworkTimeoutError: 1001; there was no connection in time, or the peer does not read.
+            ConnectionFailedError: 1002; it was given up, or is closed.
+            ValueError: the message is too large.
+        """
+        self._check(message)
+        if self.state is ConnectionState.DISCONNECTED and not self._is_closing and self._task:
+            self.start()
+        while (transport := self._transport) is None or self.state is not ConnectionState.CONNECTED:
+            await self.connected(within)
+        self._put(transport, message)
+        try:
+            await transport.drained(self.settings.write_timeout)
+        except NetworkTimeoutError as error:
+            if self._ending is None and transport is self._transport:
+                self._ending = (Reason.WRITE_TIMEOUT, str(error))
+                self._wake.set()
+            raise
+
+    def send_now(self, message: bytes) -> bool:
+        """Send a message if the connection is open; return whether it is. Nothing is waited for."""
+        self._check(message)
+        if self._transport is None or self.state is not ConnectionState.CONNECTED:
+            return False
+        self._put(self._transport, message)
+        return True
+
+    async def receive(self, within: float | None = None) -> bytes:
+        """Return the next message, over as many connections as it takes.
+
+        Raises:
+            NetworkTimeoutError: 1001; none came in time.
+            ConnectionFailedError: 1002; it was given up, or is closed, and all were read.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while not self._queue:
+                    if self._task is None or self.state is ConnectionState.FAILED:
+                        raise ConnectionFailedError(f"{self.name} is {self.state}.")
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError as error:
+            raise NetworkTimeoutError(f"{self.name} said nothing for {within:g} s.") from error
+        message = self._queue.popleft()
+        if self._is_paused and len(self._queue) <= self.settings.received_max // 2:
+            self._is_paused = False
+            if self._transport is not None:
+                self._transport.resume()
+        return message
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                yield await self.receive()
+            except ConnectionFailedError:
+                return  # it is over: given up or closed
+
+    async def exchange(self, message: bytes) -> bytes:
+        """Send a message and return the next one, within a handshake."""
+        assert self._transport is not None, "only within a handshake"
+        self._put(self._transport, message)
+        return await self.receive()
+
+    def _check(self, message: bytes) -> None:
+        if len(message) > self.settings.message_max:
+            raise ValueError(
+                f"The message has {len(message)} bytes, {self.settings.message_max} are allowed."
+            )
+
+    def _put(self, transport: Transport, message: bytes) -> None:
+        self._used_at = self._now()
+        self.messages_out += 1
+        transport.send(message)
+
+    # --- what is known ----------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where it stands."""
+        return self._machine.state
+
+    @property
+    def rtt(self) -> float | None:
+        """Seconds of the last round trip, None before there was one."""
+        return None if self._heartbeat is None else self._heartbeat.rtt
+
+    def on_change(self, listener: Listener) -> Listener:
+        """Call back for each change and each attempt in vain; usable as a decorator."""
+        self._listeners.append(listener)
+        return listener
+
+    def on_rtt(self, listener: Callable[[float], object]) -> None:
+        """Call back with each round trip that was measured, in seconds."""
+        self._rtt_listeners.append(listener)
+
+    def statistics(self) -> dict[str, object]:
+        """Return figures.
+
+        Returns:
+            ``state``, ``address``, ``opens``, ``attempts`` (in vain, in a row), ``uptime`` and ``rtt`` in
+            seconds (None when there is none), ``messages_in``, ``messages_out``, ``bytes_in``,
+            ``bytes_out``, ``waiting`` (messages not read yet).
+        """
+        is_open = self.state is ConnectionState.CONNECTED
+        here = self._transport
+        return {
+            "state": self.state.value,
+            "address": self._machine.address,
+            "opens": self._machine.opens,
+            "attempts": self._machine.attempts,
+            "uptime": self._now() - self._machine.opened_at if is_open else None,
+            "rtt": self.rtt,
+            "messages_in": self.messages_in,
+            "messages_out": self.messages_out,
+            "bytes_in": self._passed[0] + (0 if here is None else here.bytes_in),
+            "bytes_out": self._passed[1] + (0 if here is None else here.bytes_out),
+            "waiting": len(self._queue),
+        }
+
+    # --- news from outside ------------------------------------------------------------------
+
+    def probe(self, within: float = 2.0) -> None:
+        """Something may have happened (another network, a long sleep): ask for a sign of life, or try now."""
+        now = self._now()
+        if self._heartbeat is not None and self.state is ConnectionState.CONNECTED:
+            self._heartbeat.probe(now, within)
+        self._machine.hurry(now)
+        self._wake.set()
+
+    # --- a receiver of the transport --------------------------------------------------------
+
+    def received(self, message: bytes) -> None:
+        """Take a message of the transport."""
+        now = self._now()
+        self._used_at = self._heard_at = now
+        if self._heartbeat is not None:
+            self._heartbeat.heard(now)
+        self.messages_in += 1
+        self._queue.append(message)
+        self._arrived.set()
+        if len(self._queue) >= self.settings.received_max and not self._is_paused:
+            self._is_paused = True
+            if self._transport is not None:
+                self._transport.pause()
+
+    def ponged(self, number: int) -> None:
+        """Take an answer to a ping."""
+        now = self._heard_at = self._now()
+        if self._heartbeat is not None:
+            if not self._heartbeat.answered(now, number):
+                return
+            rtt = self._heartbeat.rtt or 0.0
+            if self._candidate is not None:
+                self._choice.measured(self._candidate, rtt)
+            for listener in self._rtt_listeners:
+                listener(rtt)
+
+    def lost(self, error: Exception | None) -> None:
+        """Take note that the transport is gone."""
+        if self._ending is None:
+            text = "the peer closed it" if error is None else str(error) or type(error).__name__
+            self._ending = (reason_of(error), text)
+        self._arrived.set()
+        self._wake.set()
+
+    # --- the one task -----------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            await self._come_back_for_ever()
+        except (
+            Exception
+        ) as error:  # a fault of a program, of the handshake or ours: somebody has to see it
+            log.exception("the connection %s is given up", self.name)
+            self._machine.broken(self._now(), f"{type(error).__name__}: {error}")
+            self._tell()
+            self._arrived.set()
+
+    async def _come_back_for_ever(self) -> None:
+        machine = self._machine
+        while not self._is_closing:
+            if machine.next_at is None:
+                await self._until(float("inf"))
+                continue
+            if self._now() < machine.next_at:
+                await self._until(machine.next_at)
+                continue
+            transport = await self._attempt()
+            if transport is not None:
+                await self._stay(transport)
+
+    async def _attempt(self) -> Transport | None:
+        """Try one address once."""
+        machine = self._machine
+        if self._admission is not None:
+            await self._admission()
+        try:
+            candidate = await self._next_candidate()
+        except (OSError, NetworkError) as error:
+            machine.tried(self._now(), "")
+            self._failed(error)
+            return None
+        machine.tried(self._now(), str(candidate))
+        self._ending = None
+        self._line = _Line(self)
+        settings = self.settings
+        try:
+            transport = self._transport = await dial(
+                candidate,
+                self._line,
+                connect_timeout=settings.connect_timeout,
+                handshake_timeout=settings.handshake_timeout,
+                message_max=settings.message_max,
+                framing=self._framing,
+                is_text=self._is_text,
+            )
+            if self._handshake is not None:
+                await self._shake_hands(self._handshake)
+            if self._ending is not None:  # it broke while hands were shaken
+                raise ConnectionFailedError(self._ending[1])
+        except (OSError, ResilienceError) as error:
+            if self._transport is not None:
+                self._drop(self._transport)
+            self._failed(error, candidate)
+            return None
+        except BaseException:
+            if self._transport is not None:
+                self._drop(self._transport)
+            raise
+        self._choice.worked(candidate)
+        self._candidate = candidate
+        return transport
+
+    async def _next_candidate(self) -> Candidate:
+        found: list[Candidate] = []
+        problem: Exception | None = None
+        for endpoint in self._endpoints:
+            try:
+                found += await resolve(endpoint, self.settings.connect_timeout)
+            except (OSError, NetworkError) as error:
+                problem = error  # another endpoint may have a name that is known
+        if not found:
+            assert problem is not None, "an endpoint has an address or an error"
+            raise problem
+        self._candidates = found
+        return self._choice.next(found)
+
+    async def _shake_hands(self, handshake: Handshake) -> None:
+        limit = self.settings.handshake_timeout
+        try:
+            async with asyncio.timeout(limit):
+                await handshake(self)
+        except TimeoutError as error:
+            raise NetworkTimeoutError(
+                f"The handshake took more than {limit:g} s.",
+                details={"reason": Reason.HANDSHAKE_TIMEOUT},
+            ) from error
+
+    def _failed(self, error: Exception, candidate: Candidate | None = None) -> None:
+        has_other = candidate is not None and self._choice.failed(candidate, self._candidates)
+        reason = reason_of(error)
+        if isinstance(error, NetworkTimeoutError):
+            reason = Reason(str(error.details.get("reason", reason)))
+        elif isinstance(error, ProxyFailedError):
+            reason = Reason.PROXY
+        retry_after = error.retry_after if isinstance(error, RateLimitError) else None
+        self._machine.failed(
+            self._now(), reason, str(error), has_other=has_other, retry_after=retry_after
+        )
+        self._tell()
+        if self.state is ConnectionState.FAILED:
+            self._arrived.set()
+
+    async def _stay(self, transport: Transport) -> None:
+        """Be open, until that ends."""
+        settings, now = self.settings, self._now()
+        self._heartbeat = HeartbeatMachine(now, settings.heartbeat, settings.heartbeat_timeout)
+        self._used_at = self._heard_at = now
+        self._machine.opened(now)
+        self._tell()
+        wall = self._world.wall_now()
+        try:
+            while self._ending is None:
+                before = self._now()
+                await self._until(self._next_look())
+                now, wall_before, wall = self._now(), wall, self._world.wall_now()
+                if abs(wall - wall_before - (now - before)) > SLEPT:
+                    self._heartbeat.probe(now, min(2.0, settings.heartbeat_timeout))
+                self._look(transport, now)
+        finally:
+            reason, message = self._ending or (Reason.REQUESTED, "")
+            is_idle = reason is Reason.IDLE
+            self._drop(transport, is_orderly=is_idle or self._is_closing)
+            self._heartbeat = None
+        if is_idle:
+            self._machine.idled(self._now())
+        else:
+            self._machine.lost(self._now(), reason, message)
+        self._tell()
+
+    def _next_look(self) -> float:
+        assert self._heartbeat is not None
+        settings = self.settings
+        times = [self._heartbeat.next_at]
+        if settings.read_timeout is not None:
+            times.append(self._heard_at + settings.read_timeout)
+        if settings.idle_timeout is not None:
+            times.append(self._used_at + settings.idle_timeout)
+        return min(times)
+
+    def _look(self, transport: Transport, now: float) -> None:
+        """Do what is due."""
+        assert self._heartbeat is not None
+        settings = self.settings
+        if self._ending is not None:
+            return
+        if settings.read_timeout is not None and now >= self._heard_at + settings.read_timeout:
+            self._ending = (Reason.SILENCE, f"no byte came for {settings.read_timeout:g} s")
+        elif settings.idle_timeout is not None and now >= self._used_at + settings.idle_timeout:
+            self._ending = (Reason.IDLE, "nobody used it for a while")
+        else:
+            match self._heartbeat.beat(now):
+                case Beat.PING:
+                    transport.ping(self._heartbeat.number)
+                case Beat.DEAD:
+                    self._ending = (Reason.HEARTBEAT, "a ping was not answered")
+                case Beat.NOTHING:
+                    pass
+
+    def _drop(self, transport: Transport, *, is_orderly: bool = False) -> None:
+        self._transport = None
+        self._line.cut()
+        self._passed[0] += transport.bytes_in
+        self._passed[1] += transport.bytes_out
+        self._is_paused = False
+        if is_orderly:
+            transport.close()
+        else:
+            transport.abort()
+
+    async def _until(self, at: float) -> None:
+        """Wait for a time, or for somebody who has news."""
+        self._wake.clear()
+        if at == float("inf"):
+            await self._wake.wait()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(at):
+                await self._wake.wait()
+
+    def _tell(self) -> None:
+        changes, self._machine.changes = self._machine.changes, []
+        for change in changes:
+            log.info(
+                "%s: %s -> %s (%s)",
+                self.name,
+                change.old,
+                change.new,
+                f"{change.reason}: {change.message}" if change.reason else change.address,
+            )
+            for listener in self._listeners:
+                try:
+                    listener(change)
+                except Exception:  # a listener's bug is not the connection's
+                    log.exception("a listener of %s failed", self.name)
+        if changes:
+            self._news.set()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+class _Line:
+    """One transport's way to the connection; when it is cut, nothing more comes through."""
+
+    def __init__(self, connection: ReliableConnection) -> None:
+        self._connection: ReliableConnection | None = connection
+        self.gone = asyncio.Event()
+
+    def cut(self) -> None:
+        """Let nothing through any more."""
+        self._connection = None
+
+    def received(self, message: bytes) -> None:
+        """Pass a message on."""
+        if self._connection is not None:
+            self._connection.received(message)
+
+    def ponged(self, number: int) -> None:
+        """Pass an answer on."""
+        if self._connection is not None:
+            self._connection.ponged(number)
+
+    def lost(self, error: Exception | None) -> None:
+        """Pass the end on."""
+        self.gone.set()
+        if self._connection is not None:
+            self._connection.lost(error)
