@@ -42,7 +42,6 @@ class Writer:
         self.server = world.host("server")
         self.phone = world.host("phone", "cafe")
         self.said = 0
-        self.sessions: set[str] = set()
         self.server.spawn(serve_room, self.server)
 
     async def live(self, host: Host, count: int) -> None:
@@ -59,14 +58,12 @@ class Writer:
                 else:
                     await client.post({"say": f"{number}"})
                     self.lost.acknowledged(f"{number}")
-                if client.session is not None:
-                    self.sessions.add(client.session)
                 await asyncio.sleep(host.random.choice([0.0, 0.0, 0.3]))
             await asyncio.Event().wait()
 
-    def stored(self) -> list[str]:
+    def stored(self) -> list[tuple[str, str]]:
         with closing(sqlite3.connect(self.server.folder / "holdfast.db")) as connection:
-            return [text for (text,) in connection.execute("SELECT text FROM said ORDER BY n")]
+            return connection.execute("SELECT text, session FROM said ORDER BY n").fetchall()
 
     def left(self) -> int:
         with closing(sqlite3.connect(self.phone.folder / "client.db")) as connection:
@@ -85,15 +82,22 @@ async def storm(world: Simulation) -> None:
     await world.until(lambda: writer.said >= 60, within=120, what="all is said")
     await world.calm()
     await world.until(lambda: writer.left() == 0, within=120, what="all arrives in the end")
-    texts = writer.stored()
+    stored = writer.stored()
+    texts = [text for text, _ in stored]
     writer.lost.check(texts)
     assert len(texts) == len(set(texts)), "a message had its effect twice"
     posted = [int(text) for text in texts if int(text) % 5]
     assert posted == sorted(posted), "a message overtook another"
-    assert len(writer.sessions) <= 1, "the session outlives the process"
+    assert len({session for _, session in stored}) == 1, "the session outlives the process"
 
 
-@simulate(seeds=300, minutes=5)
+@simulate(
+    seeds=300,
+    minutes=5,
+    kept={
+        616616081888: "a batch was begun while the session was stored without it, and then forgotten"
+    },
+)
 async def test_what_a_client_keeps_is_handled_once_and_in_order(world: Simulation) -> None:
     await storm(world)
 

@@ -16,17 +16,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from holdfast.connection.dial import ProxyFailedError, dial, resolve
-from holdfast.connection.endpoint import Candidate, Choice, Endpoint
+from holdfast.connection._arrivals import Arrivals
+from holdfast.connection._line import Line
+from holdfast.connection._route import Route
+from holdfast.connection.dial import ProxyFailedError, dial
+from holdfast.connection.endpoint import Candidate, Endpoint
 from holdfast.connection.framing import Framed
-from holdfast.connection.heartbeat import Beat, HeartbeatMachine
 from holdfast.connection.machine import ConnectionMachine
 from holdfast.connection.settings import ConnectionSettings
 from holdfast.connection.states import ConnectionState, Reason, StateChange, reason_of
+from holdfast.connection.vigil import Vigil
 from holdfast.errors import (
     ConnectionFailedError,
     NetworkError,
@@ -88,29 +90,24 @@ class ReliableConnection:
     ) -> None:
         if not endpoints:
             raise ValueError("A connection needs an endpoint.")
-        self._endpoints = [Endpoint(each) if isinstance(each, str) else each for each in endpoints]
+        places = [Endpoint(each) if isinstance(each, str) else each for each in endpoints]
+        self._route = Route(places)
         self.settings = ConnectionSettings() if settings is None else settings
-        self.name = name or self._endpoints[0].url
+        self.name = name or places[0].url
         self._handshake = handshake
         self._framing = framing
         self._is_text = is_text
         self._admission = admission
         self._world: World = RealWorld() if world is None else world
         self._machine = ConnectionMachine(self.settings, self._world.random)
-        self._choice = Choice()
         self._candidate: Candidate | None = None
-        self._candidates: list[Candidate] = []
         self._transport: Transport | None = None
-        self._line = _Line(self)
-        self._heartbeat: HeartbeatMachine | None = None
-        self._ending: tuple[Reason, str] | None = None
+        self._line = Line(self)
+        self._vigil: Vigil | None = None
         self._is_closing = False
-        self._used_at = self._heard_at = 0.0
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
-        self._queue: deque[bytes] = deque()
-        self._arrived = asyncio.Event()
-        self._is_paused = False
+        self._arrivals = Arrivals(self.settings.received_max)
         self._listeners: list[Listener] = []
         self._rtt_listeners: list[Callable[[float], object]] = []
         self._task: asyncio.Task[None] | None = None
@@ -144,14 +141,13 @@ class ReliableConnection:
     async def close(self) -> None:
         """Say goodbye, close, and end all that belongs to it."""
         self._is_closing = True
-        self._ending = (Reason.REQUESTED, "closed by its owner")
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
         self._machine.closed(self._now())
         self._tell()
-        self._arrived.set()
+        self._arrivals.look()
         if self._machine.opens:
             with contextlib.suppress(TimeoutError):  # a peer that is deaf is not waited for
                 async with asyncio.timeout(GOODBYE):
@@ -170,8 +166,7 @@ class ReliableConnection:
         try:
             async with asyncio.timeout(within):
                 while self.state is not ConnectionState.CONNECTED:
-                    if self._task is None or self.state is ConnectionState.FAILED:
-                        raise ConnectionFailedError(f"{self.name} is {self.state}.")
+                    self._check_hope()
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError as error:
@@ -200,8 +195,8 @@ class ReliableConnection:
         try:
             await transport.drained(self.settings.write_timeout)
         except NetworkTimeoutError as error:
-            if self._ending is None and transport is self._transport:
-                self._ending = (Reason.WRITE_TIMEOUT, str(error))
+            if self._vigil is not None and transport is self._transport:
+                self._vigil.end(Reason.WRITE_TIMEOUT, str(error))
                 self._wake.set()
             raise
 
@@ -222,19 +217,13 @@ class ReliableConnection:
         """
         try:
             async with asyncio.timeout(within):
-                while not self._queue:
-                    if self._task is None or self.state is ConnectionState.FAILED:
-                        raise ConnectionFailedError(f"{self.name} is {self.state}.")
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                return await self._arrivals.next(self._check_hope)
         except TimeoutError as error:
             raise NetworkTimeoutError(f"{self.name} said nothing for {within:g} s.") from error
-        message = self._queue.popleft()
-        if self._is_paused and len(self._queue) <= self.settings.received_max // 2:
-            self._is_paused = False
-            if self._transport is not None:
-                self._transport.resume()
-        return message
+
+    def _check_hope(self) -> None:
+        if self._task is None or self.state is ConnectionState.FAILED:
+            raise ConnectionFailedError(f"{self.name} is {self.state}.")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
@@ -256,7 +245,8 @@ class ReliableConnection:
             )
 
     def _put(self, transport: Transport, message: bytes) -> None:
-        self._used_at = self._now()
+        if self._vigil is not None:
+            self._vigil.sent(self._now())
         self.messages_out += 1
         transport.send(message)
 
@@ -270,7 +260,7 @@ class ReliableConnection:
     @property
     def rtt(self) -> float | None:
         """Seconds of the last round trip, None before there was one."""
-        return None if self._heartbeat is None else self._heartbeat.rtt
+        return None if self._vigil is None else self._vigil.heartbeat.rtt
 
     def on_change(self, listener: Listener) -> Listener:
         """Call back for each change and each attempt in vain; usable as a decorator."""
@@ -302,7 +292,7 @@ class ReliableConnection:
             "messages_out": self.messages_out,
             "bytes_in": self._passed[0] + (0 if here is None else here.bytes_in),
             "bytes_out": self._passed[1] + (0 if here is None else here.bytes_out),
-            "waiting": len(self._queue),
+            "waiting": len(self._arrivals),
         }
 
     # --- news from outside ------------------------------------------------------------------
@@ -310,8 +300,8 @@ class ReliableConnection:
     def probe(self, within: float = 2.0) -> None:
         """Something may have happened (another network, a long sleep): ask for a sign of life, or try now."""
         now = self._now()
-        if self._heartbeat is not None and self.state is ConnectionState.CONNECTED:
-            self._heartbeat.probe(now, within)
+        if self._vigil is not None:
+            self._vigil.heartbeat.probe(now, within)
         self._machine.hurry(now)
         self._wake.set()
 
@@ -319,36 +309,26 @@ class ReliableConnection:
 
     def received(self, message: bytes) -> None:
         """Take a message of the transport."""
-        now = self._now()
-        self._used_at = self._heard_at = now
-        if self._heartbeat is not None:
-            self._heartbeat.heard(now)
+        if self._vigil is not None:
+            self._vigil.received(self._now())
         self.messages_in += 1
-        self._queue.append(message)
-        self._arrived.set()
-        if len(self._queue) >= self.settings.received_max and not self._is_paused:
-            self._is_paused = True
-            if self._transport is not None:
-                self._transport.pause()
+        self._arrivals.add(message, self._transport)
 
     def ponged(self, number: int) -> None:
         """Take an answer to a ping."""
-        now = self._heard_at = self._now()
-        if self._heartbeat is not None:
-            if not self._heartbeat.answered(now, number):
-                return
-            rtt = self._heartbeat.rtt or 0.0
-            if self._candidate is not None:
-                self._choice.measured(self._candidate, rtt)
-            for listener in self._rtt_listeners:
-                listener(rtt)
+        rtt = None if self._vigil is None else self._vigil.answered(self._now(), number)
+        if rtt is None:
+            return
+        if self._candidate is not None:
+            self._route.measured(self._candidate, rtt)
+        for listener in self._rtt_listeners:
+            listener(rtt)
 
     def lost(self, error: Exception | None) -> None:
         """Take note that the transport is gone."""
-        if self._ending is None:
+        if self._vigil is not None:
             text = "the peer closed it" if error is None else str(error) or type(error).__name__
-            self._ending = (reason_of(error), text)
-        self._arrived.set()
+            self._vigil.end(reason_of(error), text)
         self._wake.set()
 
     # --- the one task -----------------------------------------------------------------------
@@ -362,7 +342,7 @@ class ReliableConnection:
             log.exception("the connection %s is given up", self.name)
             self._machine.broken(self._now(), f"{type(error).__name__}: {error}")
             self._tell()
-            self._arrived.set()
+            self._arrivals.look()
 
     async def _come_back_for_ever(self) -> None:
         machine = self._machine
@@ -383,15 +363,15 @@ class ReliableConnection:
         if self._admission is not None:
             await self._admission()
         try:
-            candidate = await self._next_candidate()
+            candidate = await self._route.next(self.settings.connect_timeout)
         except (OSError, NetworkError) as error:
             machine.tried(self._now(), "")
             self._failed(error)
             return None
         machine.tried(self._now(), str(candidate))
-        self._ending = None
-        self._line = _Line(self)
         settings = self.settings
+        self._line = Line(self)
+        vigil = self._vigil = Vigil(self._now(), settings)
         try:
             transport = self._transport = await dial(
                 candidate,
@@ -404,8 +384,8 @@ class ReliableConnection:
             )
             if self._handshake is not None:
                 await self._shake_hands(self._handshake)
-            if self._ending is not None:  # it broke while hands were shaken
-                raise ConnectionFailedError(self._ending[1])
+            if vigil.ending is not None:  # it broke while hands were shaken
+                raise ConnectionFailedError(vigil.ending[1])
         except (OSError, ResilienceError) as error:
             if self._transport is not None:
                 self._drop(self._transport)
@@ -415,23 +395,9 @@ class ReliableConnection:
             if self._transport is not None:
                 self._drop(self._transport)
             raise
-        self._choice.worked(candidate)
+        self._route.worked(candidate)
         self._candidate = candidate
         return transport
-
-    async def _next_candidate(self) -> Candidate:
-        found: list[Candidate] = []
-        problem: Exception | None = None
-        for endpoint in self._endpoints:
-            try:
-                found += await resolve(endpoint, self.settings.connect_timeout)
-            except (OSError, NetworkError) as error:
-                problem = error  # another endpoint may have a name that is known
-        if not found:
-            assert problem is not None, "an endpoint has an address or an error"
-            raise problem
-        self._candidates = found
-        return self._choice.next(found)
 
     async def _shake_hands(self, handshake: Handshake) -> None:
         limit = self.settings.handshake_timeout
@@ -445,7 +411,7 @@ class ReliableConnection:
             ) from error
 
     def _failed(self, error: Exception, candidate: Candidate | None = None) -> None:
-        has_other = candidate is not None and self._choice.failed(candidate, self._candidates)
+        has_other = candidate is not None and self._route.failed(candidate)
         reason = reason_of(error)
         if isinstance(error, NetworkTimeoutError):
             reason = Reason(str(error.details.get("reason", reason)))
@@ -457,70 +423,40 @@ class ReliableConnection:
         )
         self._tell()
         if self.state is ConnectionState.FAILED:
-            self._arrived.set()
+            self._arrivals.look()
 
     async def _stay(self, transport: Transport) -> None:
         """Be open, until that ends."""
-        settings, now = self.settings, self._now()
-        self._heartbeat = HeartbeatMachine(now, settings.heartbeat, settings.heartbeat_timeout)
-        self._used_at = self._heard_at = now
+        now = self._now()
+        vigil = self._vigil = Vigil(now, self.settings)
         self._machine.opened(now)
         self._tell()
         wall = self._world.wall_now()
         try:
-            while self._ending is None:
-                before = self._now()
-                await self._until(self._next_look())
-                now, wall_before, wall = self._now(), wall, self._world.wall_now()
+            while vigil.ending is None:
+                before, wall_before = now, wall
+                await self._until(vigil.next_at)
+                now, wall = self._now(), self._world.wall_now()
                 if abs(wall - wall_before - (now - before)) > SLEPT:
-                    self._heartbeat.probe(now, min(2.0, settings.heartbeat_timeout))
-                self._look(transport, now)
+                    vigil.heartbeat.probe(now, min(2.0, self.settings.heartbeat_timeout))
+                if vigil.ending is None and (ping := vigil.look(now)) is not None:
+                    transport.ping(ping)
         finally:
-            reason, message = self._ending or (Reason.REQUESTED, "")
-            is_idle = reason is Reason.IDLE
+            is_idle = vigil.ending is not None and vigil.ending[0] is Reason.IDLE
             self._drop(transport, is_orderly=is_idle or self._is_closing)
-            self._heartbeat = None
         if is_idle:
             self._machine.idled(self._now())
         else:
-            self._machine.lost(self._now(), reason, message)
+            self._machine.lost(self._now(), *vigil.ending)
         self._tell()
-
-    def _next_look(self) -> float:
-        assert self._heartbeat is not None
-        settings = self.settings
-        times = [self._heartbeat.next_at]
-        if settings.read_timeout is not None:
-            times.append(self._heard_at + settings.read_timeout)
-        if settings.idle_timeout is not None:
-            times.append(self._used_at + settings.idle_timeout)
-        return min(times)
-
-    def _look(self, transport: Transport, now: float) -> None:
-        """Do what is due."""
-        assert self._heartbeat is not None
-        settings = self.settings
-        if self._ending is not None:
-            return
-        if settings.read_timeout is not None and now >= self._heard_at + settings.read_timeout:
-            self._ending = (Reason.SILENCE, f"no byte came for {settings.read_timeout:g} s")
-        elif settings.idle_timeout is not None and now >= self._used_at + settings.idle_timeout:
-            self._ending = (Reason.IDLE, "nobody used it for a while")
-        else:
-            match self._heartbeat.beat(now):
-                case Beat.PING:
-                    transport.ping(self._heartbeat.number)
-                case Beat.DEAD:
-                    self._ending = (Reason.HEARTBEAT, "a ping was not answered")
-                case Beat.NOTHING:
-                    pass
 
     def _drop(self, transport: Transport, *, is_orderly: bool = False) -> None:
         self._transport = None
         self._line.cut()
         self._passed[0] += transport.bytes_in
         self._passed[1] += transport.bytes_out
-        self._is_paused = False
+        self._vigil = None
+        self._arrivals.forget(transport)
         if is_orderly:
             transport.close()
         else:
@@ -557,31 +493,3 @@ class ReliableConnection:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-class _Line:
-    """One transport's way to the connection; when it is cut, nothing more comes through."""
-
-    def __init__(self, connection: ReliableConnection) -> None:
-        self._connection: ReliableConnection | None = connection
-        self.gone = asyncio.Event()
-
-    def cut(self) -> None:
-        """Let nothing through any more."""
-        self._connection = None
-
-    def received(self, message: bytes) -> None:
-        """Pass a message on."""
-        if self._connection is not None:
-            self._connection.received(message)
-
-    def ponged(self, number: int) -> None:
-        """Pass an answer on."""
-        if self._connection is not None:
-            self._connection.ponged(number)
-
-    def lost(self, error: Exception | None) -> None:
-        """Pass the end on."""
-        self.gone.set()
-        if self._connection is not None:
-            self._connection.lost(error)

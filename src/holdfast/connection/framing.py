@@ -61,13 +61,11 @@ class LengthPrefixed:
         found: list[bytes | Control] = []
         start = 0
         while len(buffer) - start >= HEADER:
-            length = int.from_bytes(buffer[start : start + HEADER], "big")
-            is_control, length = self._checked(length)
-            end = start + HEADER + length
+            word = int.from_bytes(buffer[start : start + HEADER], "big")
+            end = start + HEADER + self._length(word)
             if len(buffer) < end:
                 break
-            body = bytes(buffer[start + HEADER : end])
-            found.append(self._control_of(body) if is_control else body)
+            found.append(self._made(word, bytes(buffer[start + HEADER : end])))
             start = end
         del buffer[:start]
         return found
@@ -80,16 +78,17 @@ class LengthPrefixed:
         """There are none."""
         return None
 
-    def _checked(self, length: int) -> tuple[bool, int]:
-        if length > self._message_max:
+    def _length(self, word: int) -> int:
+        """Return the length of what follows a header; raises when it is refused."""
+        if word > self._message_max:
             raise RemoteProtocolError(
-                f"The peer announced {length} bytes, {self._message_max} are allowed.",
+                f"The peer announced {word} bytes, {self._message_max} are allowed.",
                 code=ErrorCode.FRAME_TOO_LARGE,
             )
-        return False, length
+        return word
 
-    def _control_of(self, body: bytes) -> Control:
-        raise NotImplementedError
+    def _made(self, word: int, body: bytes) -> bytes | Control:  # noqa: ARG002 - for those with more in it
+        return body
 
 
 class Framed(LengthPrefixed):
@@ -102,14 +101,16 @@ class Framed(LengthPrefixed):
         )
         return (CONTROL | CONTROL_BYTES).to_bytes(HEADER, "big") + body
 
-    def _checked(self, length: int) -> tuple[bool, int]:
-        if not length & CONTROL:
-            return super()._checked(length)
-        if length != CONTROL | CONTROL_BYTES:
+    def _length(self, word: int) -> int:
+        if not word & CONTROL:
+            return super()._length(word)
+        if word != CONTROL | CONTROL_BYTES:
             raise RemoteProtocolError("The peer sent a control frame that does not exist.")
-        return True, CONTROL_BYTES
+        return CONTROL_BYTES
 
-    def _control_of(self, body: bytes) -> Control:
+    def _made(self, word: int, body: bytes) -> bytes | Control:
+        if not word & CONTROL:
+            return body
         if body[:1] not in {PING, PONG}:
             raise RemoteProtocolError("The peer sent a control frame that does not exist.")
         return Control(body[:1] == PONG, int.from_bytes(body[1:], "big"))

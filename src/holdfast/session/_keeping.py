@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from holdfast.delivery import Feed, Message
+    from holdfast.delivery import Change, Feed, Message
     from holdfast.session.client_machine import ClientMachine
 
 CLIENT_MIGRATIONS: Final = {
@@ -48,6 +48,10 @@ FORGET_PLACES: Final = (
     "DELETE FROM client_place WHERE name = ? AND number NOT IN (SELECT number FROM outbox)"
 )
 
+NOWHERE: Final = ("", -1)
+ARRIVED: Final = ("", 0)
+"""Places of a message that was given none, and of one that the server has."""
+
 
 class Found(NamedTuple):
     """What an earlier process left.
@@ -73,6 +77,8 @@ class Keeping:
         self.name = feed.destination
         self._feed = feed
         self._database = feed.outbox.database
+        self._arrived: dict[str, int] = {}
+        feed.outbox.on_delivered(self._noted)
 
     async def load(self, stream: str) -> Found:
         """Read what an earlier process left.
@@ -92,20 +98,24 @@ class Keeping:
         by_seq = {
             places[message.number][1]: message
             for message in begun
-            if message.number in places and places[message.number][0] == stream
+            if places.get(message.number, NOWHERE)[0] == stream
         }
-        # The server acknowledges in order: before a hole all have arrived, in an older stream as well.
+        # A batch may have been begun while the session was stored without it.
+        last_seq = max([last_seq, *by_seq])
+        # The server acknowledges in order: before a hole all have arrived.
         first = next(seq for seq in count(last_seq, -1) if seq not in by_seq) + 1
         waiting = {seq: by_seq[seq] for seq in range(first, last_seq + 1)}
-        for message in begun:
-            if message.number not in places:  # the session was left before it was acknowledged
-                last_seq += 1
-                waiting[last_seq] = message
-        unsettled = {message.number for message in waiting.values()}
+        arrived = {message.number for seq, message in by_seq.items() if seq < first}
         for message in begun:
             self._feed.resumed(message)
-            if message.number not in unsettled:
-                self._feed.delivered(message)
+            place = places.get(message.number, NOWHERE)
+            if place == ARRIVED or message.number in arrived:
+                self.delivered(message)
+            elif (
+                place[0] != stream
+            ):  # begun in a stream that was given up, or in a session that was left
+                last_seq += 1
+                waiting[last_seq] = message
         pending = {seq: message.body for seq, message in waiting.items()}
         memory = ClientMemory(stream, session, token, last_seq, pending)
         await self.save(memory, waiting)
@@ -119,6 +129,7 @@ class Keeping:
         """
         row = (self.name, memory.stream, memory.session, memory.token, memory.last_seq)
         places = [(message.number, self.name, memory.stream, seq) for seq, message in begun.items()]
+        places += [(number, self.name, *ARRIVED) for number in self._arrived.values()]
 
         def run(connection: sqlite3.Connection) -> None:
             connection.execute(SAVE, row)
@@ -161,8 +172,12 @@ class Keeping:
         return [(message, Raw(message.body)) for message in begun]
 
     def delivered(self, message: Message) -> None:
-        """The server has it."""
+        """The server has it; until the outbox has stored that, a new stream must not send it again."""
+        self._arrived[message.id] = message.number
         self._feed.delivered(message)
+
+    def _noted(self, change: Change) -> None:
+        self._arrived.pop(change.id, None)
 
     async def leave(self) -> None:
         """Forget the session; what the server has not acknowledged is sent in the next one."""

@@ -19,7 +19,6 @@ With an outbox what it sends survives the end of the process as well, and so doe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +28,7 @@ import msgspec
 from msgspec import Raw
 
 from holdfast import limits
-from holdfast.connection import Endpoint, dial_any
+from holdfast.connection import Endpoint
 from holdfast.errors import (
     ConnectionFailedError,
     DeliveryError,
@@ -44,6 +43,7 @@ from holdfast.errors import (
 )
 from holdfast.resilience import quick
 from holdfast.session import client_machine as machine
+from holdfast.session._client_line import ClientLine
 from holdfast.session._gate import Gate
 from holdfast.session._keeping import Keeping
 from holdfast.session.wire import JSON, ClientPing
@@ -63,11 +63,6 @@ log = logging.getLogger("holdfast.client")
 
 ACK_TIMEOUT: Final = 2.0
 """Seconds without acknowledgement after which the connection is probed, and again until it is replaced."""
-
-CONNECT_TIMEOUT: Final = 10.0
-
-SERVER_MESSAGE_BYTES_MAX: Final = 16 * 1024 * limits.KIB
-"""One message of the server; the largest snapshots stay far below."""
 
 STORE_PATIENCE: Final = 1.0
 """Seconds until a store that failed is asked again."""
@@ -129,7 +124,8 @@ class SessionClient:
         world: World | None = None,
         feed: Feed | None = None,
     ) -> None:
-        self._endpoint = Endpoint(url, headers=headers, subprotocols=[JSON.subprotocol])
+        endpoint = Endpoint(url, headers=headers, subprotocols=[JSON.subprotocol])
+        self._line = ClientLine(endpoint, self._received)
         self._on_state = on_state
         self._on_event = on_event
         self._world: World = RealWorld() if world is None else world
@@ -142,13 +138,9 @@ class SessionClient:
         self._feeds = asyncio.Event()
         self._waiting: dict[int, _Waiting] = {}
         self._answers: dict[int, machine.Answered] = {}
-        self._socket: Transport | None = None
-        self._gone = asyncio.Event()
         self._opened = asyncio.Event()
         self._finished: ResilienceError | None = None
         self._retry_after = 0.0
-        self._last_heard = 0.0
-        self._bytes_passed = 0
         self._task: asyncio.Task[None] | None = None
         self._feeder: asyncio.Task[None] | None = None
         self.status = ClientStatus.CONNECTING
@@ -159,7 +151,7 @@ class SessionClient:
     @property
     def bytes_passed(self) -> int:
         """How many bytes went over all its connections, in both directions."""
-        return self._bytes_passed + (0 if self._socket is None else _passed(self._socket))
+        return self._line.bytes_passed
 
     @property
     def session(self) -> str | None:
@@ -257,15 +249,14 @@ class SessionClient:
     async def leave(self) -> None:
         """End the session for good."""
         self._perform(self._machine.leave())
-        if self._task is not None and self._socket is not None:
+        if self._task is not None and self._line.transport is not None:
             await asyncio.wait({self._task}, timeout=ACK_TIMEOUT)
         if self._keeping is not None:
             await self._keeping.leave()
 
     def cut(self) -> None:
         """Drop the connection as if the cable was pulled; it comes back by itself."""
-        if self._socket is not None:
-            self._socket.abort()
+        self._line.cut()
 
     # --- the connection, again and again ----------------------------------------------------
 
@@ -277,11 +268,12 @@ class SessionClient:
             await asyncio.sleep(max(delay, self._retry_after))
             self._retry_after = 0.0
             try:
-                await self._connect_once()
+                await self._line.stay(self._begin, self._patience)
             except RateLimitError as error:
                 self._retry_after = error.retry_after or 1.0
             except NetworkError as error:
                 log.debug("attempt failed: %s", error)
+            self._machine.lost()
             if self._opened.is_set():
                 self._opened.clear()
                 delays = self._schedule(self._world.random)
@@ -292,47 +284,19 @@ class SessionClient:
         self.status = ClientStatus.ENDED
         self._fail_callers(self._finished)
 
-    async def _connect_once(self) -> None:
-        """Open one connection and stay until it is lost."""
-        loop = asyncio.get_running_loop()
-        self._gone.clear()
-        self._socket = await dial_any(
-            self._endpoint, self, timeout=CONNECT_TIMEOUT, message_max=SERVER_MESSAGE_BYTES_MAX
-        )
-        self._last_heard = loop.time()
-        try:
-            self._perform(self._machine.connected())
-            while not self._gone.is_set():
-                patience = self._machine.ping_interval + limits.PONG_TIMEOUT
-                dead_at = self._last_heard + patience
-                if loop.time() >= dead_at:
-                    self._socket.abort()
-                    return
-                with contextlib.suppress(TimeoutError):  # then it looks how long it was silent
-                    async with asyncio.timeout_at(dead_at):
-                        await self._gone.wait()
-        finally:
-            self._socket.abort()
-            self._bytes_passed += _passed(self._socket)
-            self._socket = None
-            self._machine.lost()
+    def _begin(self) -> None:
+        self._perform(self._machine.connected())
 
-    def received(self, message: bytes) -> None:
-        """Take a message of the server."""
-        self._last_heard = asyncio.get_running_loop().time()
+    def _patience(self) -> float:
+        return self._machine.ping_interval + limits.PONG_TIMEOUT
+
+    def _received(self, message: bytes) -> None:
         try:
             for frame in JSON.server_frames(message):
                 self._perform(self._machine.received(frame))
         except RemoteProtocolError as error:
             log.warning("the server breaks the protocol: %s", error)
             self.cut()
-
-    def ponged(self, number: int) -> None:
-        """Take an answer to a ping of the transport; the session has its own."""
-
-    def lost(self, error: Exception | None) -> None:  # noqa: ARG002 - of the protocol
-        """Take note that the connection is gone."""
-        self._gone.set()
 
     def _perform(self, effects: list[machine.Effect]) -> None:  # noqa: C901 - one for each
         outgoing: list[bytes] = []
@@ -360,8 +324,8 @@ class SessionClient:
                     self._save()
                 case machine.Ended():
                     self._on_bye(effect)
-        if outgoing and self._socket is not None:
-            self._gate.send(self._socket, JSON.join(outgoing))
+        if outgoing and self._line.transport is not None:
+            self._gate.send(self._line.transport, JSON.join(outgoing))
 
     def _on_opened(self, *, is_new: bool) -> None:
         self.status = ClientStatus.OPEN
@@ -480,19 +444,19 @@ class SessionClient:
         sent_at = loop.time()
 
         def probe() -> None:
-            if seq in self._waiting and self._socket is not None:
-                self._socket.send(JSON.encode(ClientPing(0)))
-                loop.call_later(ACK_TIMEOUT, give_up, self._socket)
+            if seq in self._waiting and self._line.transport is not None:
+                self._line.transport.send(JSON.encode(ClientPing(0)))
+                loop.call_later(ACK_TIMEOUT, give_up, self._line.transport)
 
         def give_up(socket: Transport) -> None:
-            if seq in self._waiting and socket is self._socket and self._last_heard < sent_at:
+            if (
+                seq in self._waiting
+                and socket is self._line.transport
+                and self._line.last_heard < sent_at
+            ):
                 socket.abort()
 
         loop.call_later(ACK_TIMEOUT, probe)
-
-
-def _passed(transport: Transport) -> int:
-    return transport.bytes_in + transport.bytes_out
 
 
 def _encoded(body: object) -> Raw:

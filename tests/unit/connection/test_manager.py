@@ -86,7 +86,9 @@ async def test_figures_and_grades() -> None:
             while (Grade.EXCELLENT, Grade.UNUSABLE) not in grades:
                 manager.monitor.quality("a")
                 await asyncio.sleep(0.05)
-        assert manager.breakers.get("a").state.name == "FORCED_OPEN", "whoever asks the breaker is told"
+        assert manager.breakers.get("a").state.name == "FORCED_OPEN", (
+            "whoever asks the breaker is told"
+        )
 
 
 async def test_another_thread_may_add_ask_and_probe() -> None:
