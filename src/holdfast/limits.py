@@ -158,6 +158,41 @@ ATTEMPT_RATE: Final = 50.0
 ATTEMPT_BURST: Final = 50
 """Attempts to connect at once."""
 
+# --- operations -----------------------------------------------------------------------------
+
+METRIC_LABELS_MAX: Final = 50
+"""Labels of one metric (further ones are counted as "other")."""
+
+ALERTS_KEPT: Final = 500
+"""Alerts that can still be looked at (the oldest is forgotten)."""
+
+WEBHOOKS_PENDING_MAX: Final = 10
+"""Alerts on their way to the webhook (the next one is only logged)."""
+
+ERRORS_KEPT: Final = 1_000
+"""Errors that can still be looked at (the oldest is forgotten)."""
+
+ERROR_TEXT_MAX: Final = 1_000
+"""Characters of an error's message (cut)."""
+
+RECOVERIES_PENDING_MAX: Final = 100
+"""Recoveries under way (the next error is not recovered from, and the log says so)."""
+
+LOG_LINES_KEPT: Final = 2_000
+"""Log lines in memory for the dashboard (the oldest is forgotten)."""
+
+LOG_TEXT_MAX: Final = 8_000
+"""Characters of one value in the log (cut)."""
+
+LOG_DEPTH_MAX: Final = 5
+"""Levels of a nested value in the log (deeper ones are written as text)."""
+
+LOG_FILE_BYTES: Final = 20 * 1024 * KIB
+"""Size at which the log file is rotated."""
+
+LOG_FILES: Final = 5
+"""Rotated log files that are kept (the oldest is deleted)."""
+
 # --- delivery -------------------------------------------------------------------------------
 
 OUTBOX_QUEUED_MAX: Final = 2_000_000

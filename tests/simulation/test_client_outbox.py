@@ -42,6 +42,7 @@ class Writer:
         self.server = world.host("server")
         self.phone = world.host("phone", "cafe")
         self.said = 0
+        self.sending: list[asyncio.Task[object]] = []
         self.server.spawn(serve_room, self.server)
 
     async def live(self, host: Host, count: int) -> None:
@@ -54,7 +55,8 @@ class Writer:
                 self.said += 1
                 number = self.said
                 if number % 5 == 0:
-                    asyncio.get_running_loop().create_task(client.send({"say": f"{number}"}))
+                    sending = client.send({"say": f"{number}"})
+                    self.sending.append(asyncio.get_running_loop().create_task(sending))
                 else:
                     await client.post({"say": f"{number}"})
                     self.lost.acknowledged(f"{number}")

@@ -19,6 +19,8 @@ PACKAGES = [
     "holdfast.cli",
     "holdfast.connection",
     "holdfast.delivery",
+    "holdfast.health",
+    "holdfast.ops",
     "holdfast.resilience",
     "holdfast.server",
     "holdfast.session",
