@@ -160,6 +160,15 @@ ATTEMPT_BURST: Final = 50
 
 # --- operations -----------------------------------------------------------------------------
 
+ADMIN_TRIES: Final = 10
+"""Tries to sign in to the dashboard a minute and address (429 with Retry-After)."""
+
+ADMIN_COOKIES_MAX: Final = 100
+"""Browsers that are signed in (the oldest is signed out)."""
+
+COMMITS_COUNTED: Final = 1_000
+"""Commits whose time is kept until it is read (the oldest is forgotten)."""
+
 METRIC_LABELS_MAX: Final = 50
 """Labels of one metric (further ones are counted as "other")."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,24 +29,32 @@ def serve(
     data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning, error.")] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo", help="Let the dashboard trouble connections.")
+    ] = None,
 ) -> None:
     """Serve the live quiz, with HTTP and WebSocket on one port.
 
     Every setting can also be given as HOLDFAST_<NAME> in the environment or in a TOML file.
     """
     from holdfast.cli import serving  # noqa: PLC0415 - so that --help is quick
+    from holdfast.ops import configure_logging  # noqa: PLC0415 - as below
     from holdfast.server.settings import read_settings  # noqa: PLC0415 - as above
 
     try:
         settings = read_settings(
-            {"host": host, "port": port, "data": data, "log_level": log_level}, file=config
+            {
+                "host": host,
+                "port": port,
+                "data": data,
+                "log_level": log_level,
+                "demo": demo,
+            },
+            file=config,
         )
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
-        logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs each connection
-        serving.run(settings)
+        file = Path(settings.log_file) if settings.log_file else None
+        recent = configure_logging(settings.log_level, file=file)
+        serving.run(settings, recent)
     except ResilienceError as error:
         print(f"holdfast: {error.message}", file=sys.stderr)
         raise typer.Exit(1) from error

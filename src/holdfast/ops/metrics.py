@@ -65,7 +65,8 @@ DECLARED: Final = (
     Metric(
         "holdfast_messages_received_total", Kind.COUNTER, "Messages of clients that were handled."
     ),
-    Metric("holdfast_messages_sent_total", Kind.COUNTER, "Frames that were sent to clients."),
+    Metric("holdfast_events_total", Kind.COUNTER, "Events that were published."),
+    Metric("holdfast_deliveries_total", Kind.COUNTER, "Events to readers."),
     Metric("holdfast_messages_failed_total", Kind.COUNTER, "Messages that were refused.", "code"),
     Metric("holdfast_commit_seconds", Kind.DURATION, "From a message to its commit."),
     Metric("holdfast_store_queue", Kind.GAUGE, "Writes that wait for the store."),
@@ -88,6 +89,7 @@ DECLARED: Final = (
 )
 
 Reader = Callable[[], float | None]
+CountReader = Callable[[], float | dict[str, int]]
 
 
 class Metrics:
@@ -110,6 +112,8 @@ class Metrics:
         self._values: dict[str, dict[str, float]] = {}
         self._trends: dict[str, Trend] = {}
         self._readers: dict[tuple[str, str], Reader] = {}
+        self._followed: dict[str, CountReader] = {}
+        self._seen: dict[tuple[str, str], float] = {}
         for metric in declared:
             self._declare(metric)
 
@@ -166,8 +170,21 @@ class Metrics:
         assert self._metrics[name].kind is Kind.GAUGE, f"{name} is no gauge"
         self._readers[name, label] = reader
 
+    def follow(self, name: str, reader: CountReader) -> None:
+        """Count by what a function says was counted elsewhere since the start: a number, or numbers by label."""
+        assert self._metrics[name].kind is Kind.COUNTER, f"{name} is no counter"
+        self._followed[name] = reader
+
     def sample(self) -> None:
-        """Read all gauges that have a reader."""
+        """Read everything that has a reader."""
+        for name, count in self._followed.items():
+            found = count()
+            totals = found if isinstance(found, dict) else {"": found}
+            for label, total in totals.items():
+                known = self._seen.get((name, label), 0.0)
+                if total > known:
+                    self.count(name, total - known, label)
+                    self._seen[name, label] = total
         for (name, label), reader in self._readers.items():
             value = reader()
             if value is not None:

@@ -76,7 +76,6 @@ class ShutdownManager:
 
     Args:
         settings: the knobs.
-        on_forced: called when a second signal came or the time was over; it should end the process.
         signals: that end the program; none in a thread that is not the main one.
 
     Attributes:
@@ -90,11 +89,10 @@ class ShutdownManager:
         self,
         settings: ShutdownSettings | None = None,
         *,
-        on_forced: Callable[[], object] | None = None,
         signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP),
     ) -> None:
         self.settings = ShutdownSettings() if settings is None else settings
-        self._on_forced = on_forced
+        self._forced_listeners: list[Callable[[], object]] = []
         self._signals = signals
         self._steps: list[tuple[Phase, str, Step]] = []
         self._listeners: list[Callable[[Phase], object]] = []
@@ -142,6 +140,10 @@ class ShutdownManager:
         """Call back with each phase."""
         self._listeners.append(listener)
 
+    def on_forced(self, listener: Callable[[], object]) -> None:
+        """Call back when a second signal came or the time is over; it should end the process."""
+        self._forced_listeners.append(listener)
+
     def request(self, reason: str) -> None:
         """Ask for the end; harmless when it was asked for."""
         if not self.requested.is_set():
@@ -179,8 +181,8 @@ class ShutdownManager:
     def _force(self) -> None:
         if not self.is_forced:
             self.is_forced = True
-            if self._on_forced is not None:
-                self._on_forced()
+            for listener in self._forced_listeners:
+                listener()
 
     async def _run(self) -> None:
         settings = self.settings

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
@@ -20,6 +20,7 @@ from holdfast.errors import (
     StorageError,
 )
 from holdfast.resilience import RateLimitConfig, RateLimiter
+from holdfast.server.health_routes import health_routes
 from holdfast.server.pages import Pages
 from holdfast.server.ws import cookies_of
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+    from holdfast.server.monitoring import Monitoring
     from holdfast.session import Hub
 
 log = logging.getLogger("holdfast.server")
@@ -40,6 +42,7 @@ def build_app(
     routes: Sequence[ControllerRouterHandler] = (),
     pages: Mapping[str, str] | None = None,
     visitor: Visitor | None = None,
+    monitoring: Monitoring | None = None,
 ) -> ASGIApp:
     """Build the ASGI application.
 
@@ -48,9 +51,10 @@ def build_app(
         routes: Litestar handlers of the applications.
         pages: first path segment → built page.
         visitor: says of cookies who it is: a tier of ``limits.HTTP_TIERS`` and a key; None for strangers.
+        monitoring: of the server, shown by ``/health`` and ``/metrics``.
     """
     app = Litestar(
-        route_handlers=[*_health_routes(hub), *routes],
+        route_handlers=[*health_routes(hub, monitoring), *routes],
         exception_handlers={
             ResilienceError: _answer_error,
             HTTPException: _answer_http_error,
@@ -63,43 +67,6 @@ def build_app(
     )
     limited = VisitorLimit(app, hub, visitor)
     return Pages(limited, pages or {})  # type: ignore[arg-type,return-value]
-
-
-def _health_routes(hub: Hub) -> list[ControllerRouterHandler]:
-    @get("/health/live", sync_to_thread=False, tags=["health"])
-    def live() -> dict[str, str]:
-        """Say that the event loop turns."""
-        return {"status": "alive"}
-
-    @get("/health/ready", sync_to_thread=False, tags=["health"])
-    def ready() -> Response[dict[str, str]]:
-        """Say whether the program can do its job now: 200, or 503."""
-        if hub.is_ready:
-            return Response({"status": "ready"})
-        return Response({"status": "not ready"}, status_code=HTTPStatus.SERVICE_UNAVAILABLE)
-
-    @get("/health", sync_to_thread=False, tags=["health"])
-    def health() -> Response[dict[str, object]]:
-        """Describe the state of the parts: 200, or 503 when the store fails."""
-        described: dict[str, object] = {
-            "status": "healthy" if hub.is_ready else "unhealthy",
-            "uptime_s": round(hub.uptime(), 1),
-            "components": {
-                "store": {
-                    "status": "healthy" if hub.is_ready else "unhealthy",
-                    "writes_waiting": hub.database.queue_depth if hub.has_store else 0,
-                },
-                "sessions": {
-                    "known": len(hub.sessions),
-                    "connections": len(hub.connections),
-                    "channels": len(hub.channels),
-                },
-            },
-        }
-        status = HTTPStatus.OK if hub.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return Response(described, status_code=status)
-
-    return [live, ready, health]
 
 
 class VisitorLimit:
@@ -129,7 +96,7 @@ class VisitorLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer 429."""
-        if str(scope["type"]) != "http" or scope["path"].startswith("/health"):
+        if str(scope["type"]) != "http" or scope["path"].startswith(("/health", "/metrics")):
             await self._app(scope, receive, send)
             return
         wait = self._take(scope)

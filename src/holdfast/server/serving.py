@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import uvicorn
 
 from holdfast import limits
 from holdfast.errors import ErrorCode, NetworkError
+from holdfast.ops import Phase, ShutdownManager
 from holdfast.server.http import BoundedHttpProtocol
 from holdfast.server.ws import uvicorn_protocol
 
@@ -63,6 +63,7 @@ async def serve(
     settings: ServerSettings,
     *,
     on_ready: Callable[[], None],
+    shutdown: ShutdownManager | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
 
@@ -72,6 +73,7 @@ async def serve(
         listener: bound socket.
         settings: of the server.
         on_ready: called when connections are taken.
+        shutdown: ends it; further steps may have been added.
     """
     config = uvicorn.Config(
         app,
@@ -86,33 +88,29 @@ async def serve(
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
 
-    def end(number: int) -> None:
-        if server.should_exit:
-            log.warning("second signal: ending at once")
-            server.force_exit = True
-            return
-        log.info("%s: ending", signal.Signals(number).name)
+    def force() -> None:
+        server.should_exit = server.force_exit = True
+
+    async def tell_clients() -> None:
+        await hub.stop(spread=settings.drain)
+
+    async def close_http() -> None:
         server.should_exit = True
-        asked.set()
+        await asyncio.wait({serving})
 
-    handled = [signal.SIGTERM, signal.SIGINT]
-    if hasattr(signal, "SIGHUP"):
-        handled.append(signal.SIGHUP)
-    for number in handled:
-        loop.add_signal_handler(number, end, number)
-    try:
+    if shutdown is None:
+        shutdown = ShutdownManager()
+    shutdown.on_forced(force)
+    shutdown.on(Phase.DRAINING, "notify_peers", tell_clients)
+    shutdown.on(Phase.CLOSING, "http", close_http)
+    async with shutdown:
         serving = loop.create_task(server.serve([listener]), name="holdfast-http")
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(0.005)
         if not serving.done():
             on_ready()
-        stopping = loop.create_task(asked.wait())
+        stopping = loop.create_task(shutdown.requested.wait())
         await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await hub.stop(spread=settings.drain)
-        await serving
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+    await serving

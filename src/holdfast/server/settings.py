@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import ResilienceError
+from holdfast.ops import ShutdownSettings
 from holdfast.session import HubSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ class ServerSettings:
         origins: web origins that may connect besides the server's own, separated by commas.
         loop: ``auto``, ``asyncio`` or ``uvloop``.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        log_file: JSON lines into this file as well, rotated; empty for none.
         drain: seconds over which clients are told to return when the server is stopped.
+        drain_timeout: seconds that telling them may take.
+        close_timeout: seconds until open requests are cut.
+        cleanup_timeout: seconds for the rest.
+        force_timeout: seconds for all of it.
+        alert_webhook: URL that is told of alerts; empty for none.
+        demo: whether the dashboard may trouble connections.
         hub: times and bounds of sessions.
     """
 
@@ -44,8 +52,25 @@ class ServerSettings:
     origins: tuple[str, ...] = ()
     loop: str = "auto"
     log_level: str = "info"
+    log_file: str = ""
     drain: float = 1.0
+    drain_timeout: float = 30.0
+    close_timeout: float = 10.0
+    cleanup_timeout: float = 5.0
+    force_timeout: float = 60.0
+    alert_webhook: str = ""
+    demo: bool = False
     hub: HubSettings = field(default_factory=HubSettings)
+
+    @property
+    def shutdown(self) -> ShutdownSettings:
+        """How the server ends."""
+        return ShutdownSettings(
+            drain_timeout=self.drain_timeout,
+            close_timeout=self.close_timeout,
+            cleanup_timeout=self.cleanup_timeout,
+            force_timeout=self.force_timeout,
+        )
 
 
 def read_settings(
@@ -116,12 +141,27 @@ def _converted(name: str, value: object, source: str, default: object) -> object
         if isinstance(default, tuple):
             parts = value if isinstance(value, list | tuple) else str(value).split(",")
             return tuple(str(part).strip() for part in parts if str(part).strip())
+        if isinstance(default, bool):
+            return _as_bool(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float | Path):
             raise ValueError  # noqa: TRY004 - one message for all wrong kinds, below
         return type(default)(value)  # type: ignore[call-arg]
     except ValueError as error:
-        kind = {"int": "a whole number", "float": "a number"}.get(type(default).__name__, "a text")
+        kind = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(
+            type(default).__name__, "a text"
+        )
         raise SettingsError(f"{source}: {name} must be {kind}, not {value!r}.") from error
+
+
+def _as_bool(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+        str(value).lower()
+    )
+    if found is None:
+        raise ValueError
+    return found
 
 
 def _refuse_nonsense(server: Mapping[str, object], given: Mapping[str, tuple[object, str]]) -> None:
@@ -137,6 +177,7 @@ def _refuse_nonsense(server: Mapping[str, object], given: Mapping[str, tuple[obj
         raise wrong("log_level", "debug, info, warning or error")
     if server.get("host", "x") == "":
         raise wrong("host", "an address")
-    drain = server.get("drain", 0.0)
-    if not isinstance(drain, float) or drain < 0:
-        raise wrong("drain", "0 or more")
+    for name in ("drain", "drain_timeout", "close_timeout", "cleanup_timeout", "force_timeout"):
+        seconds = server.get(name, 0.0)
+        if not isinstance(seconds, float) or seconds < 0:
+            raise wrong(name, "0 or more")

@@ -126,6 +126,21 @@ class HubProtocol(asyncio.Protocol):
         else:
             self._transport.close()
 
+    def cut(self) -> None:
+        """Drop the connection as if the cable was pulled."""
+        self._transport.abort()
+
+    def stall(self, seconds: float) -> None:
+        """Let nothing through in either direction for a while, as a dead line does."""
+        self._transport.pause_reading()
+        self.pause_writing()
+        asyncio.get_running_loop().call_later(seconds, self._unstall)
+
+    def _unstall(self) -> None:
+        if not self._is_closing:
+            self._transport.resume_reading()
+            self.resume_writing()
+
     def flush(self, *, force: bool = False) -> None:
         """Write what is queued, in one piece."""
         if not self._queue or (self._is_paused and not force):

@@ -52,6 +52,8 @@ class Commits:
         database: where they are committed; None commits all at once, in memory.
         on_said: called after what was committed has been said.
         on_failed: called with the error when a generation has failed; nobody has heard of it.
+        on_committed: called with the seconds that a commit took.
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -59,10 +61,14 @@ class Commits:
         database: Database | None,
         on_said: Callable[[], None],
         on_failed: Callable[[ResilienceError], None],
+        on_committed: Callable[[float], object],
+        now: Callable[[], float],
     ) -> None:
         self._database = database
         self._on_said = on_said
         self._on_failed = on_failed
+        self._on_committed = on_committed
+        self._now = now
         self._generation = _Generation()
         self._pending: deque[Transaction] = deque()
         self._is_saying = False
@@ -84,16 +90,17 @@ class Commits:
         except StorageError as error:
             self._fail(error)
             return
-        done.add_done_callback(partial(self._finished, tx, self._generation))
+        done.add_done_callback(partial(self._finished, tx, self._generation, self._now()))
 
     def _finished(
-        self, tx: Transaction, generation: _Generation, done: asyncio.Future[None]
+        self, tx: Transaction, generation: _Generation, began: float, done: asyncio.Future[None]
     ) -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if generation is not self._generation:
             return  # all of that generation was given up when its first commit failed
         if error is None:
             tx.is_done = True
+            self._on_committed(self._now() - began)
             self._say()
         elif isinstance(error, ResilienceError):
             self._fail(error)

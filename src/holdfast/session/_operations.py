@@ -15,6 +15,7 @@ from holdfast.session.connection import Packet
 
 if TYPE_CHECKING:
     from holdfast.session.connection import Connection
+    from holdfast.session.counts import HubCounts
     from holdfast.session.hub import Hub
     from holdfast.session.record import Session
     from holdfast.session.transaction import Transaction
@@ -33,7 +34,7 @@ class Operations:
         """Append to a channel and send to all who read it."""
         channel = self.channel(tx, name)
         offset = self._append(tx, channel, name, data)
-        tx.after.append(lambda: _fan_out(channel, offset, data))
+        tx.after.append(lambda: _fan_out(channel, offset, data, self._hub.counts))
 
     def tell(self, tx: Transaction, session: Session, data: bytes) -> None:
         """Append to a session's own channel and send to it."""
@@ -155,8 +156,10 @@ class Operations:
         return offset
 
 
-def _fan_out(channel: Channel, offset: int, data: bytes) -> None:
+def _fan_out(channel: Channel, offset: int, data: bytes, counts: HubCounts) -> None:
     """Send one event to all readers: encoded once for each encoding in use."""
+    counts.events += 1
+    counts.deliveries += len(channel.readers)
     if not channel.readers:
         return
     text = Packet(wire.JSON.encode(wire.Event(channel.name, offset, Raw(data))))

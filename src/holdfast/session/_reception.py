@@ -167,6 +167,11 @@ class Reception:
             return  # it was lost or replaced while the answer was being committed
         session.opening = None
         session.connection = connection
+        counts = self._hub.counts
+        if isinstance(answer, wire.Welcome):
+            counts.sessions_opened += 1
+        else:
+            counts.sessions_resumed += 1
         connection.conversation.opened()
         connection.link.send(Packet(connection.codec.encode(answer)))
         self._read(connection, session, answer.channels)

@@ -79,6 +79,7 @@ class Connection:
     __slots__ = (
         "codec",
         "conversation",
+        "ended_by",
         "handshake",
         "heartbeat",
         "is_lagging",
@@ -102,6 +103,7 @@ class Connection:
         self.handshake = handshake
         self.conversation = Conversation(codec, settings)
         self.session: Session | None = None
+        self.ended_by = ""
         self.stream = ""
         self.heartbeat: Timer | None = None
         self.pings = 0

@@ -29,12 +29,14 @@ from holdfast.errors import (
 )
 from holdfast.resilience import RateLimitConfig, RateLimiter, TokenBucket
 from holdfast.session import store, wire
+from holdfast.session._closing import close_code
 from holdfast.session._commits import Commits
 from holdfast.session._heartbeat import Heartbeat
 from holdfast.session._loading import reload_for_ever, restore
 from holdfast.session._operations import Operations
 from holdfast.session._reception import Reception
 from holdfast.session.connection import Connection, Handshake, Link, Packet
+from holdfast.session.counts import HubCounts
 from holdfast.session.machine import ConnectionState, Refusal
 from holdfast.session.settings import HubSettings
 from holdfast.session.timers import Timer, Timers
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger("holdfast.session")
-
-CLOSE_NORMAL, CLOSE_POLICY, CLOSE_RESTART, CLOSE_OVERLOAD = 1000, 1008, 1012, 1013
 
 
 class Hub:
@@ -85,13 +85,16 @@ class Hub:
         self.timers = Timers()
         self.heartbeat = Heartbeat(self)
         self.operations = Operations(self)
+        self.counts = HubCounts()
         self.is_ready = False
         self._database = database
         self._reception = Reception(self)
         self._clock = clock
         self._epoch_ms = 0.0
         self._started = 0.0
-        self._commits = Commits(database, self._acknowledge, self._commit_failed)
+        self._commits = Commits(
+            database, self._acknowledge, self._commit_failed, self.counts.commits.append, self.now
+        )
         self._acks: dict[tuple[str, str], tuple[Session, int]] = {}
         self._applied: list[Callable[[], None]] = []
         self._is_draining = False
@@ -235,18 +238,25 @@ class Hub:
         Returns:
             0.0, or the seconds after which to try again.
         """
+        refused = self.counts.connections_refused
         if not self.is_ready or self._is_draining:
+            refused["NOT_READY"] += 1
             return 1.0
         if len(self.connections) >= self.settings.connections_max:
+            refused["FULL"] += 1
             return 5.0
         now = self.now()
-        return self._addresses.check(address, now=now) or self._admission.take(now)
+        wait = self._addresses.check(address, now=now) or self._admission.take(now)
+        if wait:
+            refused["TOO_FAST"] += 1
+        return wait
 
     def connect(self, link: Link, codec: wire.Codec, handshake: Handshake) -> Connection:
         """Take a transport that has just been opened."""
         now = self.now()
         connection = Connection(link, codec, handshake, self.settings)
         self.connections[connection] = None
+        self.counts.connections_opened += 1
         self.heartbeat.connected(connection, now)
         return connection
 
@@ -269,7 +279,8 @@ class Hub:
 
     def lost(self, connection: Connection) -> None:
         """A transport is gone; harmless when that is known."""
-        self.connections.pop(connection, None)
+        if self.connections.pop(connection, connection) is None:
+            self.counts.connections_closed[connection.ended_by or "LOST"] += 1
         connection.conversation.close()
         self.heartbeat.forget(connection)
         session = connection.session
@@ -331,7 +342,8 @@ class Hub:
             return
         frame = wire.Bye(int(error.code), error.name, error.message, again, error.retry_after)
         connection.link.send(Packet(connection.codec.encode(frame)))
-        connection.link.close(_close_code(error, again=again), error.name)
+        connection.link.close(close_code(error, again=again), error.name)
+        connection.ended_by = error.name
         self.lost(connection)
 
     def unavailable(self) -> StorageError:
@@ -393,10 +405,12 @@ class Hub:
             return
         wait = self._messages[session.tier].check(session.id, now=self.now())
         if wait > 0:
+            self.counts.messages_failed[ErrorCode.RATE_LIMIT_EXCEEDED.name] += 1
             error = RateLimitError(f"Too many messages of a {session.tier}.", retry_after=wait)
             self._answer_error(connection, error, frame)
             return
         stream.handled = frame.seq
+        self.counts.messages += 1
         tx = self.begin()
         answer = self._answer(tx, connection, session, frame)
         if answer is not None:
@@ -424,10 +438,12 @@ class Hub:
                 return None
             return wire.Answer(refers, ok=msgspec.Raw(msgspec.json.encode(reply)))
         except ResilienceError as error:
+            self.counts.messages_failed[error.name] += 1
             tx.discard()
             return wire.Answer(refers, error=error.to_dict())
         except Exception:
             log.exception("the application failed at a message of session %s", session.id)
+            self.counts.messages_failed[ErrorCode.APPLICATION_FAILED.name] += 1
             tx.discard()
             return wire.Answer(refers, error=self.application_failed().to_dict())
 
@@ -478,13 +494,3 @@ class Hub:
 
 def _gap(seq: int, handled: int) -> ProtocolError:
     return ProtocolError(f"Message {seq} came after {handled}.", code=ErrorCode.SEQUENCE_GAP)
-
-
-def _close_code(error: ResilienceError, *, again: bool) -> int:
-    if error.code is ErrorCode.SERVER_RESTARTING:
-        return CLOSE_RESTART
-    if isinstance(error, RateLimitError | StorageError):
-        return CLOSE_OVERLOAD
-    if isinstance(error, ProtocolError):
-        return CLOSE_POLICY
-    return CLOSE_NORMAL if not again else CLOSE_RESTART

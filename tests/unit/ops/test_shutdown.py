@@ -61,7 +61,8 @@ async def test_all_of_it_has_an_end() -> None:
         await asyncio.Event().wait()
 
     settings = ShutdownSettings(drain_timeout=60, force_timeout=0.05)
-    manager = ShutdownManager(settings, signals=(), on_forced=lambda: forced.append(True))
+    manager = ShutdownManager(settings, signals=())
+    manager.on_forced(lambda: forced.append(True))
     manager.on(Phase.DRAINING, "hangs", hangs)
     await manager.run()
     assert forced == [True]
@@ -82,7 +83,8 @@ async def test_what_is_turned_off_is_skipped() -> None:
 
 async def test_a_signal_asks_and_a_second_one_forces() -> None:
     forced: list[bool] = []
-    manager = ShutdownManager(signals=(signal.SIGUSR1,), on_forced=lambda: forced.append(True))
+    manager = ShutdownManager(signals=(signal.SIGUSR1,))
+    manager.on_forced(lambda: forced.append(True))
     async with manager:
         os.kill(os.getpid(), signal.SIGUSR1)
         async with asyncio.timeout(5):
