@@ -94,7 +94,7 @@ async def storm(world: Simulation) -> None:
 
 
 @simulate(
-    seeds=300,
+    seeds=200,
     minutes=5,
     kept={
         616616081888: "a batch was begun while the session was stored without it, and then forgotten"

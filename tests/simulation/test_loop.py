@@ -239,3 +239,20 @@ def test_a_program_that_fails_ends_the_run_with_its_error() -> None:
     with pytest.raises(ProgramFailedError, match="server:broken") as caught:
         run(scenario)
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+class InterruptedFromOutside(BaseException):
+    """As a test's own time-out raises it, from a signal, in whatever is running."""
+
+
+def test_an_interruption_from_outside_is_not_kept_by_a_task_that_nobody_looks_at() -> None:
+    async def scenario(_):
+        async def is_interrupted() -> None:
+            await asyncio.sleep(1)
+            raise InterruptedFromOutside
+
+        asyncio.get_running_loop().create_task(is_interrupted()).add_done_callback(lambda _: None)
+        await asyncio.sleep(100)
+
+    with pytest.raises(InterruptedFromOutside):
+        run(scenario, seed=1, mode=Mode(), minutes=5)

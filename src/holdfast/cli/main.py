@@ -58,3 +58,45 @@ def serve(
     except ResilienceError as error:
         print(f"holdfast: {error.message}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+@program.command()
+def doctor(
+    data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("data"),
+    url: Annotated[str, typer.Option(help="Where the server is.")] = "http://127.0.0.1:8400",
+) -> None:
+    """Look at the installation and a running server, and say what is wrong and what to do.
+
+    Exits with 1 when something is wrong.
+    """
+    from holdfast.cli import doctor as look  # noqa: PLC0415 - so that --help is quick
+
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter("give http:// or https://", param_hint="--url")
+    marks = {look.GOOD: "ok     ", look.WARN: "warning", look.BAD: "WRONG  "}
+    is_well = True
+    for finding in look.examine(data, url.rstrip("/")):
+        print(f"{marks[finding.state]}  {finding.what}")
+        if finding.advice:
+            print(f"         {finding.advice}")
+        is_well = is_well and finding.state != look.BAD
+    if not is_well:
+        raise typer.Exit(1)
+
+
+@program.command("admin-token")
+def admin_token(
+    data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("data"),
+) -> None:
+    """Make a new token for the dashboard and print it; the old one is good for nothing from then on.
+
+    A server that runs takes it at its next start.
+    """
+    from holdfast.server.admin_access import AdminAccess  # noqa: PLC0415 - so that --help is quick
+    from holdfast.world import RealWorld  # noqa: PLC0415 - as above
+
+    try:
+        print(AdminAccess(data, RealWorld()).renew())
+    except ResilienceError as error:
+        print(f"holdfast: {error.message}", file=sys.stderr)
+        raise typer.Exit(1) from error

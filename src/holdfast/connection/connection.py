@@ -336,9 +336,7 @@ class ReliableConnection:
     async def _run(self) -> None:
         try:
             await self._come_back_for_ever()
-        except (
-            Exception
-        ) as error:  # a fault of a program, of the handshake or ours: somebody has to see it
+        except Exception as error:  # a fault of the handshake or ours: somebody has to see it
             log.exception("the connection %s is given up", self.name)
             self._machine.broken(self._now(), f"{type(error).__name__}: {error}")
             self._tell()
@@ -391,10 +389,15 @@ class ReliableConnection:
                 self._drop(self._transport)
             self._failed(error, candidate)
             return None
-        except BaseException:
+        except BaseException as error:
             if self._transport is not None:
                 self._drop(self._transport)
-            raise
+            task = asyncio.current_task()
+            if not isinstance(error, asyncio.CancelledError) or task is None or task.cancelling():
+                raise
+            # Something in the handshake was cancelled, not we: this attempt has failed.
+            self._failed(ConnectionFailedError("The attempt was cancelled from inside."), candidate)
+            return None
         self._route.worked(candidate)
         self._candidate = candidate
         return transport

@@ -136,6 +136,7 @@ def _answer_error(_: Request[Any, Any, Any], error: ResilienceError) -> Response
     status = getattr(error, "http_status", None)
     if status is None:
         status = 503 if isinstance(error, StorageError) else 400
+        status = 429 if isinstance(error, RateLimitError) else status
     return Response(
         _body(error),
         status_code=status,

@@ -225,11 +225,24 @@ class SimLoop(asyncio.BaseEventLoop):
                 continue
             process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
             if process is None or process.state is running:
+                task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
                 handle._run()
+                if isinstance(task, SimTask) and task.done():
+                    self._check_interrupted(task)
                 if self._failure is not None:
                     return  # what is left of the turn is of no interest any more
             elif process.state is ProcessState.FROZEN:
                 process.parked.append(handle)
+
+    def _check_interrupted(self, task: SimTask[Any]) -> None:
+        """End the run when a step was interrupted from outside, as a test's own time-out does.
+
+        asyncio would keep the interruption as the result of a task that nobody may ever look at, and the
+        run would go on without it.
+        """
+        error = None if task.cancelled() else task._exception
+        if error is not None and not isinstance(error, Exception):
+            self.fail(error)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -12,10 +12,17 @@ export class ApiError extends Error {
   }
 }
 
-export async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
+type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** Of the quiz. */
+export function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
+  return callAt<T>(method, `/api/quiz${path}`, body);
+}
+
+export async function callAt<T>(method: Method, url: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(`/api/quiz${path}`, {
+    response = await fetch(url, {
       method,
       credentials: "same-origin",
       ...(body === undefined
