@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from contextlib import AsyncExitStack
@@ -40,6 +41,20 @@ QUIZ: dict[str, Any] = {
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
+
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+async def check_axe(page: Page, where: str) -> None:
+    """axe finds nothing to complain about."""
+    # As its own script the page's policy would refuse it; evaluated, it is the tester's.
+    await page.evaluate(AXE.read_text("utf-8"))
+    found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    problems = [
+        (rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]
+    ]
+    assert problems == [], f"{where}: {json.dumps(problems)}"
 
 
 class Person:

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.stage import DESK, PHONE, Person
+from tests.browser.stage import DESK, PHONE, Person, check_axe
 
 if TYPE_CHECKING:
     from tests.support.processes import ServerProcess
 
 StageMaker = "Callable[..., Awaitable[Stage]]"
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-async def accessible(person: Person, where: str) -> None:
-    """axe finds nothing to complain about."""
-    # As its own script the page's policy would refuse it; evaluated, it is the tester's.
-    await person.page.evaluate(AXE.read_text("utf-8"))
-    found: dict[str, Any] = await person.page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']})"
-    )
-    problems = [
-        (rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found["violations"]
-    ]
-    assert problems == [], f"{where}: {json.dumps(problems)}"
-
-
 SETTLE = """Promise.all(document.getAnimations()
     .filter(a => a.effect.getComputedTiming().iterations !== Infinity)
     .map(a => a.finished.catch(() => 0))).then(() => true)"""
@@ -40,7 +22,7 @@ SETTLE = """Promise.all(document.getAnimations()
 async def looked_at(person: Person, name: str) -> None:
     await person.page.evaluate(SETTLE)  # what fades in has not its full contrast yet
     await person.shot(name)
-    await accessible(person, name)
+    await check_axe(person.page, name)
     width = await person.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert width <= 0, f"{name} scrolls sideways by {width} px"
 
