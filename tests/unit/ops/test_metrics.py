@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from holdfast import limits
 from holdfast.ops import RULES, Kind, Metric, Metrics
+from holdfast.server.admin import TRENDS
 
 
 class Clock:
@@ -90,3 +94,16 @@ def test_every_metric_of_a_shipped_rule_exists() -> None:
     assert {rule.metric for rule in RULES} <= names
     assert all(rule.advice for rule in RULES), "an alert says what to do"
     assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_every_metric_of_the_dashboard_exists() -> None:
+    names = Metrics(now=Clock()).names
+    pages = Path(__file__).parents[3] / "web" / "pages" / "src" / "admin"
+    shown = {
+        name
+        for page in pages.glob("*.tsx")
+        for name in re.findall(r"holdfast_[a-z_]+[a-z]", page.read_text("utf-8"))
+    }
+    assert len(shown) > 8
+    assert shown <= names
+    assert set(TRENDS) <= names
