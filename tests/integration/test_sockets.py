@@ -88,7 +88,7 @@ async def test_a_stalled_reader_costs_the_others_nothing_and_catches_up() -> Non
         SessionClient(url, {}, on_event=lambda _, data: heard.append(data)),
         SessionClient(url, {}, on_state=lambda _, data: states.append(data)) as slow,
     ):
-        socket = slow._socket
+        socket = slow._line.transport
         assert socket is not None
         socket._transport.pause_reading()
         for number in range(400):
@@ -139,7 +139,7 @@ async def test_a_foreign_origin_is_refused() -> None:
 async def test_a_frame_of_ten_megabytes_ends_the_connection_only() -> None:
     async with listening(Room()) as (hub, url), SessionClient(url, {}) as ada:
         await ada.send({"say": "before"})
-        socket = ada._socket
+        socket = ada._line.transport
         assert socket is not None
         socket.send(b'"' + b"x" * 10_000_000 + b'"')
         await until(lambda: ada.restored == 1)

@@ -4,7 +4,7 @@ from holdfast.connection.blocking import BlockingConnection
 from holdfast.connection.connection import ReliableConnection
 from holdfast.connection.dial import dial_any
 from holdfast.connection.endpoint import Endpoint
-from holdfast.connection.framing import Framed, Framing, LengthPrefixed, Lines
+from holdfast.connection.framing import Control, Framed, Framing, LengthPrefixed, Lines
 from holdfast.connection.manager import (
     ConnectionManager,
     get_connection_manager,
@@ -24,6 +24,7 @@ __all__ = [
     "ConnectionQualityMonitor",
     "ConnectionSettings",
     "ConnectionState",
+    "Control",
     "Endpoint",
     "Framed",
     "Framing",

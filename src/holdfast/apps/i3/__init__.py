@@ -1,0 +1,1 @@
+"""Intermud-3: muds that talk to each other."""
