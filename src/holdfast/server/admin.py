@@ -124,7 +124,9 @@ class Admin:
                 {"name": rule.name, "severity": rule.severity.value, "advice": rule.advice}
                 for rule in monitoring.alerts.raised
             ],
-            "breakers": {"store": hub.database.breaker.statistics()} if hub.has_store else {},
+            "breakers": monitoring.breakers(),
+            "gateways": [manager.statistics() for manager in monitoring.managers],
+            "outboxes": monitoring.outbox_figures,
             "limits": {
                 "connections": hub.settings.connections_max,
                 "sessions": hub.settings.sessions_max,

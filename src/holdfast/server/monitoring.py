@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from holdfast.connection import ConnectionManager
+    from holdfast.delivery import Outbox
     from holdfast.ops.alerts import Webhook
     from holdfast.session import Hub
 
@@ -75,6 +77,9 @@ class Monitoring:
         self.errors = ErrorHandler(on_error=self._count_error)
         self.alerts = Alerts(self.metrics, webhook=webhook)
         self.supervisor = Supervisor(on_given_up=on_given_up)
+        self.outboxes: list[Outbox] = []
+        self.outbox_figures: list[dict[str, float]] = []
+        self.managers: list[ConnectionManager] = []
         self._data = data
         self._process = psutil.Process()
         self._known_health: dict[str, HealthStatus] = {}
@@ -121,12 +126,24 @@ class Monitoring:
         metrics.follow("holdfast_deliveries_total", lambda: counts.deliveries)
         metrics.read("holdfast_loop_lag_seconds", lambda: self.watchdog.lag)
         metrics.read("holdfast_alerts", lambda: len(self.alerts.raised))
+        metrics.read("holdfast_breakers_open", self._open_breakers)
         if hub.has_store:
             metrics.read("holdfast_store_queue", lambda: hub.database.queue_depth)
-            metrics.read("holdfast_breakers_open", self._open_breakers)
+
+    def breakers(self) -> dict[str, dict[str, object]]:
+        """Describe all circuit breakers, by name."""
+        found: dict[str, dict[str, object]] = {}
+        if self.hub.has_store:
+            found["store"] = self.hub.database.breaker.statistics()
+        for outbox in self.outboxes:
+            found |= outbox.breakers.statistics()
+        for manager in self.managers:
+            found |= manager.breakers.statistics()
+        return found
 
     def _open_breakers(self) -> float:
-        return float(self.hub.database.breaker.state is not CircuitState.CLOSED)
+        closed = CircuitState.CLOSED.value
+        return sum(1 for each in self.breakers().values() if each["state"] != closed)
 
     def _read_process(self) -> None:
         process, metrics = self._process, self.metrics
@@ -146,6 +163,25 @@ class Monitoring:
     def _count_error(self, error: object) -> None:
         category = getattr(error, "category", "system")
         self.metrics.count("holdfast_errors_total", label=str(category))
+
+    def add_outbox(self, outbox: Outbox) -> None:
+        """Watch an outbox as well."""
+        self.outboxes.append(outbox)
+        metrics = self.metrics
+        metrics.read("holdfast_outbox_messages", lambda: self._in_outboxes("queued"), "queued")
+        metrics.read("holdfast_outbox_messages", lambda: self._in_outboxes("sending"), "sending")
+        metrics.read("holdfast_outbox_messages", lambda: self._in_outboxes("dead_letters"), "dead")
+        metrics.read(
+            "holdfast_outbox_oldest_seconds",
+            lambda: max((each["oldest_age"] for each in self.outbox_figures), default=None),
+        )
+
+    def _in_outboxes(self, name: str) -> float | None:
+        return sum(each[name] for each in self.outbox_figures) if self.outbox_figures else None
+
+    def add_gateways(self, manager: ConnectionManager) -> None:
+        """Watch the connections of a manager as well."""
+        self.managers.append(manager)
 
     # --- what is checked --------------------------------------------------------------------
 
@@ -216,6 +252,7 @@ class Monitoring:
                 if result.status is not before:
                     log.warning("%s is %s now %s", name, result.status.name.lower(), result.message)
                 self._known_health[name] = result.status
+            self.outbox_figures = [await each.statistics() for each in self.outboxes]
             commits = self.hub.counts.commits
             while commits:
                 self.metrics.observe("holdfast_commit_seconds", commits.popleft())

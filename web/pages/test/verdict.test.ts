@@ -6,7 +6,7 @@ import { verdictOf } from "../src/admin/verdict";
 const well: AdminState = {
   now: 0, isDemo: false,
   health: { status: "healthy", uptime_s: 60, components: { store: { status: "healthy" } } },
-  figures: {}, byLabel: {}, rates: {}, commits: {}, alerts: [], breakers: {},
+  figures: {}, byLabel: {}, rates: {}, commits: {}, alerts: [], breakers: {}, gateways: [], outboxes: [],
   limits: { connections: 20_000, sessions: 100_000 },
   errors: { total: 0, emergencies: [] }, tasks: {}, shutdown: { phase: "running", reason: "" },
 };

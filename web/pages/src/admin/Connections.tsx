@@ -45,7 +45,7 @@ export function Connections({ connected, isDemo, again }: ConnectionsProps): Rea
       {found.length === 0
         ? <p className="quiet">{connected.connections.length === 0 ? "Nobody is connected." : "Nothing is found."}</p>
         : (
-          <div className="scroll">
+          <div className="scroll" role="region" aria-label="Connections, one a line" tabIndex={0}>
             <table>
               <thead><tr><th>Who</th><th>State</th><th>From</th><th>Round trip</th><th>Channels</th>{isDemo && <th>Chaos</th>}</tr></thead>
               <tbody>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { callAt } from "../shared/api";
 import { Connections } from "./Connections";
 import { Events } from "./Events";
+import { Gateways } from "./Gateways";
 import { Gauges } from "./Gauges";
 import { LogLines } from "./LogLines";
 import { Parts } from "./Parts";
@@ -38,6 +39,7 @@ export function Dashboard({ polled, onSignedOut }: { readonly polled: Polled<Adm
         <Gauges state={state} connected={connections.value} />
         <Plots />
         <Parts state={state} />
+        <Gateways state={state} />
         <Connections connected={connections.value} isDemo={state.isDemo} again={connections.again} />
         <Events />
         <LogLines />

@@ -21,7 +21,7 @@ export function Events(): ReactNode {
       <h2 id="events">Alerts and errors</h2>
       {all.length === 0
         ? <p className="quiet">None since the start.</p>
-        : <ol className="lines">{all.map(({ at, level, text }, index) => (
+        : <ol className="lines" tabIndex={0} aria-label="Alerts and errors, newest first">{all.map(({ at, level, text }, index) => (
             <li key={`${at} ${index}`} data-level={level}><time>{clock(at)}</time> <span>{text}</span></li>
           ))}</ol>}
     </section>

@@ -29,7 +29,7 @@ export function LogLines(): ReactNode {
       </label>
       {lines.length === 0
         ? <p className="quiet">No such lines.</p>
-        : <ol className="lines">{lines.slice(0, SHOWN).map(({ at, level: of, logger, text }, index) => (
+        : <ol className="lines" tabIndex={0} aria-label="Lines of the log">{lines.slice(0, SHOWN).map(({ at, level: of, logger, text }, index) => (
             <li key={`${at} ${index}`} data-level={of}><time>{clock(at)}</time> <span className="quiet">{logger}</span> <span>{text}</span></li>
           ))}</ol>}
     </section>

@@ -6,6 +6,16 @@ export interface Part {
   readonly [detail: string]: unknown;
 }
 
+export interface Gateway {
+  readonly state: string;
+  readonly grade?: string;
+  readonly latency?: number | null;
+  readonly attempts: number;
+  readonly uptime: number | null;
+  readonly messages_in: number;
+  readonly messages_out: number;
+}
+
 export interface AdminState {
   readonly now: number;
   readonly isDemo: boolean;
@@ -16,6 +26,8 @@ export interface AdminState {
   readonly commits: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly alerts: readonly { readonly name: string; readonly severity: string; readonly advice: string }[];
   readonly breakers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly gateways: readonly { readonly connections: Readonly<Record<string, Gateway>> }[];
+  readonly outboxes: readonly Readonly<Record<string, number>>[];
   readonly limits: { readonly connections: number; readonly sessions: number };
   readonly errors: { readonly total: number; readonly emergencies: readonly string[] };
   readonly tasks: Readonly<Record<string, { readonly isRunning: boolean; readonly restarts: number; readonly lastError: string }>>;
