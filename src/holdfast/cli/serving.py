@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.apps.quiz import QuizApp, quiz_routes, visitor_of
 from holdfast.errors import ResilienceError
 from holdfast.ops import RecentLog, ShutdownManager, configure_tracing
-from holdfast.server import build_app, listen, serve
+from holdfast.server import build_app, inherited, listen, serve
 from holdfast.server.admin import Admin, admin_routes
 from holdfast.server.admin_access import AdminAccess
 from holdfast.server.monitoring import Monitoring
@@ -46,7 +46,7 @@ def run(settings: ServerSettings, recent: RecentLog) -> None:
 
 
 async def _run(settings: ServerSettings, recent: RecentLog) -> None:
-    listener = listen(settings.host, settings.port)
+    listener = inherited() or listen(settings.host, settings.port)
     quiz = QuizApp()
     migrations = {"session": MIGRATIONS, quiz.name: quiz.migrations}
     async with Database(settings.data / "holdfast.db", migrations) as database:
