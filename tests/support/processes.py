@@ -23,8 +23,18 @@ def free_port() -> int:
 class ServerProcess:
     """Starts, kills and restarts a server on one port and one data directory."""
 
-    def __init__(self, data: Path, port: int | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int | None = None,
+        *,
+        listener: socket.socket | None = None,
+        **settings: object,
+    ) -> None:
         self.data = data
+        self._listener = listener
+        if listener is not None:
+            port = listener.getsockname()[1]
         self.port = free_port() if port is None else port
         self.log = data.parent / f"{data.name}.log"
         self._settings = {
@@ -47,13 +57,21 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start the process, without waiting for it."""
-        arguments = ["--port", str(self.port), "--data", str(self.data)]
+        command = [*COMMAND, "--port", str(self.port), "--data", str(self.data)]
+        given: tuple[int, ...] = ()
+        if (
+            self._listener is not None
+        ):  # as systemd does it: the third file, and the number of the process
+            given = (self._listener.fileno(),)
+            hand_over = f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&{given[0]}'
+            command = ["bash", "-c", hand_over, "bash", *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                command,
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"HOLDFAST_LOG_LEVEL": "warning"} | self._settings,
+                pass_fds=given,
             )
 
     def start(self, within: float = 20.0) -> None:

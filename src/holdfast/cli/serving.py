@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from holdfast.apps.quiz import QuizApp, quiz_routes, visitor_of
 from holdfast.errors import ResilienceError
-from holdfast.ops import RecentLog, ShutdownManager
-from holdfast.server import build_app, listen, serve
+from holdfast.ops import RecentLog, ShutdownManager, configure_tracing
+from holdfast.server import build_app, inherited, listen, serve
 from holdfast.server.admin import Admin, admin_routes
 from holdfast.server.admin_access import AdminAccess
 from holdfast.server.monitoring import Monitoring
@@ -46,13 +46,14 @@ def run(settings: ServerSettings, recent: RecentLog) -> None:
 
 
 async def _run(settings: ServerSettings, recent: RecentLog) -> None:
-    listener = listen(settings.host, settings.port)
+    listener = inherited() or listen(settings.host, settings.port)
     quiz = QuizApp()
     migrations = {"session": MIGRATIONS, quiz.name: quiz.migrations}
     async with Database(settings.data / "holdfast.db", migrations) as database:
         world = RealWorld()
         access = AdminAccess(settings.data, world)
-        hub = Hub(quiz, database=database, world=world, settings=settings.hub)
+        tracing = configure_tracing()
+        hub = Hub(quiz, database=database, world=world, settings=settings.hub, tracing=tracing)
         shutdown = ShutdownManager(settings.shutdown)
         monitoring = Monitoring(
             hub,
@@ -74,6 +75,8 @@ async def _run(settings: ServerSettings, recent: RecentLog) -> None:
                 monitoring.systemd.tell("READY=1", "STATUS=serving")
 
             await serve(app, hub, listener, settings, on_ready=ready, shutdown=shutdown)
+        if tracing is not None:
+            await asyncio.get_running_loop().run_in_executor(None, tracing.shutdown)
     if shutdown.reason.endswith("keeps dying"):
         raise ResilienceError(f"The server ended itself: {shutdown.reason}.")
 

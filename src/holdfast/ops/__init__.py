@@ -15,6 +15,7 @@ from holdfast.ops.logs import LogLine, RecentLog, configure_logging, without_sec
 from holdfast.ops.metrics import DECLARED, Kind, Metric, Metrics
 from holdfast.ops.shutdown import Phase, ShutdownManager, ShutdownSettings, StepReport
 from holdfast.ops.sketch import Sketch, Trend
+from holdfast.ops.tracing import Traces, Tracing, Untraced, configure_tracing
 
 __all__ = [
     "DECLARED",
@@ -39,8 +40,12 @@ __all__ = [
     "ShutdownSettings",
     "Sketch",
     "StepReport",
+    "Traces",
+    "Tracing",
     "Trend",
+    "Untraced",
     "configure_logging",
+    "configure_tracing",
     "get_error_handler",
     "handle_error",
     "set_error_handler",

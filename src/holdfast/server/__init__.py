@@ -2,7 +2,7 @@
 
 from holdfast.server.app import build_app
 from holdfast.server.asgi import HubASGI
-from holdfast.server.serving import listen, serve
+from holdfast.server.serving import inherited, listen, serve
 from holdfast.server.settings import ServerSettings, SettingsError, read_settings
 from holdfast.server.ws import HubProtocol, TurnFlusher, uvicorn_protocol
 
@@ -13,6 +13,7 @@ __all__ = [
     "SettingsError",
     "TurnFlusher",
     "build_app",
+    "inherited",
     "listen",
     "read_settings",
     "serve",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -17,12 +18,29 @@ from holdfast.server.http import BoundedHttpProtocol
 from holdfast.server.ws import uvicorn_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from holdfast.server.settings import ServerSettings
     from holdfast.session import Hub
 
 log = logging.getLogger("holdfast.server")
+
+FIRST_INHERITED: Final = 3
+"""The first file that systemd hands over."""
+
+
+def inherited(environment: Mapping[str, str] | None = None) -> socket.socket | None:
+    """Return the socket that whoever started us listens on already, None when there is none.
+
+    As systemd hands it over (sd_listen_fds(3)): it stays open while one process ends and the next one starts, so
+    that nobody is refused in between.
+    """
+    environment = os.environ if environment is None else environment
+    if environment.get("LISTEN_PID") != str(os.getpid()) or environment.get("LISTEN_FDS") != "1":
+        return None
+    listener = socket.socket(fileno=FIRST_INHERITED)
+    listener.setblocking(False)
+    return listener
 
 
 def listen(host: str, port: int) -> socket.socket:

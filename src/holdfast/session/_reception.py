@@ -23,6 +23,7 @@ from holdfast.errors import (
     TokenRejectedError,
 )
 from holdfast.session import store, wire
+from holdfast.session._closing import application_failed
 from holdfast.session.connection import Packet
 from holdfast.session.machine import ConnectionState
 from holdfast.session.record import Session
@@ -65,7 +66,7 @@ class Reception:
             return
         except Exception:
             log.exception("the application failed to open a session")
-            hub.bye(connection, hub.application_failed(), again=False)
+            hub.bye(connection, application_failed(), again=False)
             return
         hub.sessions[session.id] = session
         row = (session.id, session.principal, tokens.current, None, tx.now_ms)

@@ -27,9 +27,10 @@ from holdfast.errors import (
     SessionError,
     StorageError,
 )
+from holdfast.ops import Untraced
 from holdfast.resilience import RateLimitConfig, RateLimiter, TokenBucket
 from holdfast.session import store, wire
-from holdfast.session._closing import close_code
+from holdfast.session._closing import application_failed, close_code
 from holdfast.session._commits import Commits
 from holdfast.session._heartbeat import Heartbeat
 from holdfast.session._loading import reload_for_ever, restore
@@ -46,6 +47,7 @@ from holdfast.world import RealWorld
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast.ops import Traces
     from holdfast.session.application import Application
     from holdfast.session.channel import Channel
     from holdfast.session.record import Session
@@ -64,6 +66,7 @@ class Hub:
         database: where all is kept; None keeps sessions in memory only.
         world: chance, ids and secrets.
         settings: times and bounds.
+        tracing: makes a span for each message; None makes none.
         clock: monotonic seconds; by default the running loop's.
     """
 
@@ -74,6 +77,7 @@ class Hub:
         database: Database | None = None,
         world: World | None = None,
         settings: HubSettings | None = None,
+        tracing: Traces | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.app = app
@@ -86,6 +90,7 @@ class Hub:
         self.heartbeat = Heartbeat(self)
         self.operations = Operations(self)
         self.counts = HubCounts()
+        self.tracing: Traces = Untraced() if tracing is None else tracing
         self.is_ready = False
         self._database = database
         self._reception = Reception(self)
@@ -350,13 +355,6 @@ class Hub:
         """Say that the store cannot be used for now."""
         return StorageError("The server cannot use its store for now.", retry_after=1.0)
 
-    def application_failed(self) -> SessionError:
-        """Say that the program has a fault, without saying which."""
-        return SessionError(
-            "The server failed at this; it was written to its log.",
-            code=ErrorCode.APPLICATION_FAILED,
-        )
-
     def let_go(self, error: ResilienceError) -> None:
         """End all connections; their clients come back by themselves."""
         for connection in tuple(self.connections):
@@ -411,6 +409,7 @@ class Hub:
             return
         stream.handled = frame.seq
         self.counts.messages += 1
+        span = self.tracing.message(session=session.id)
         tx = self.begin()
         answer = self._answer(tx, connection, session, frame)
         if answer is not None:
@@ -425,6 +424,7 @@ class Hub:
             self._acks[session.id, frame.stream] = session, stream.committed
 
         tx.after.append(committed)
+        span.follow(tx)
         self.close_transaction(tx)
 
     def _answer(
@@ -445,7 +445,7 @@ class Hub:
             log.exception("the application failed at a message of session %s", session.id)
             self.counts.messages_failed[ErrorCode.APPLICATION_FAILED.name] += 1
             tx.discard()
-            return wire.Answer(refers, error=self.application_failed().to_dict())
+            return wire.Answer(refers, error=application_failed().to_dict())
 
     def _leave(self, session: Session) -> None:
         def end(tx: Transaction) -> None:

@@ -18,6 +18,8 @@ import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from holdfast.errors import ErrorCode, ProtocolError
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ class Charset(StrEnum):
 # --- writing --------------------------------------------------------------------------------------
 
 _SPECIAL: Final = re.compile('["\\\\\r\n\0]')
+_SCALARS: Final = frozenset({str, int})
+_TEXT: Final = frozenset({str})
+_LONG: Final = re.compile(rb"\d{19}")
 _ESCAPES: Final = str.maketrans({'"': '\\"', "\\": "\\\\", "\r": "\\\r", "\n": "\r"})
 
 
@@ -92,6 +97,17 @@ def _folded(text: str) -> str:
     )  # fmt: skip
 
 
+def _plain(value: object) -> str | None:
+    """Write the inside of a container of texts and ints by a JSON encoder in C, if that is the same."""
+    try:
+        written = msgspec.json.encode(value)
+    except (msgspec.MsgspecError, OverflowError, UnicodeEncodeError):
+        return None  # it is written with more care, or refused by name
+    if b"\\" in written or _LONG.search(written):
+        return None
+    return written[1:-1].decode()
+
+
 def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR0912 - one for each kind
     assert callable(add)
     kind = type(value)
@@ -112,6 +128,11 @@ def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR091
     elif isinstance(value, list | tuple):
         if left <= 0:
             raise LpcError(f"More than {DEPTH_MAX} containers in each other.")
+        if value and _SCALARS.issuperset(map(type, value)):
+            plain = _plain(value)
+            if plain is not None:
+                add(f"({{{plain},}})")
+                return
         add("({")
         for each in value:
             _write(each, add, left - 1)
@@ -120,6 +141,15 @@ def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR091
     elif isinstance(value, dict):
         if left <= 0:
             raise LpcError(f"More than {DEPTH_MAX} containers in each other.")
+        if (
+            value
+            and _TEXT.issuperset(map(type, value))
+            and _SCALARS.issuperset(map(type, value.values()))
+        ):
+            plain = _plain(value)
+            if plain is not None:
+                add(f"([{plain},])")
+                return
         add("([")
         for key, each in value.items():
             _write(key, add, left - 1)
@@ -150,6 +180,12 @@ _TOKEN: Final = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+# What most packets are made of, plain texts and short ints with a comma behind each, is JSON but for the brackets:
+# runs of it are given to a JSON decoder in C, ten times as quick as token by token. Anything else in a run ends it.
+_PLAIN: Final = rb'"[^"\\\x00-\x1f\x7f-\xff]*+"|0|-?+[1-9]\d{0,17}+'
+_ELEMENTS: Final = re.compile(rb"(?:(?:%b),)++" % _PLAIN)
+_PAIRS: Final = re.compile(rb'(?:"[^"\\\x00-\x1f\x7f-\xff]*+":(?:%b),)++' % _PLAIN)
+_json: Final = msgspec.json.Decoder()
 _UNESCAPED: Final = re.compile(rb"\\(.)|\r", re.DOTALL)
 _CLOSING: Final = {b"({": b"})", b"([": b"])", b"(/": b"/)"}
 _TRAILING: Final = b"\0\r\n \t"
@@ -188,12 +224,15 @@ def decode_from(data: bytes, start: int) -> tuple[Value, int]:  # noqa: C901, PL
     """
     if len(data) - start > SIZE_MAX:
         raise _refusal(f"more than {SIZE_MAX} bytes", start)
-    match = _TOKEN.scanner(data, start).match  # type: ignore[attr-defined] # it is there
+    match = _TOKEN.match
     stack: list[_Open] = []
     pending: object = _NOTHING  # a value whose comma or colon has not come
     elements, end = 0, start
     while True:
-        token = match()
+        if pending is _NOTHING and stack:
+            found, end = _run(stack[-1], data, end)
+            elements += found
+        token = match(data, end)
         if token is None:
             raise _refusal("no value begins here" if end < len(data) else "it ends too early", end)
         group, end = token.lastindex, token.end()
@@ -229,6 +268,25 @@ def decode_from(data: bytes, start: int) -> tuple[Value, int]:  # noqa: C901, PL
             _add(stack[-1], value, end)
         else:
             pending = value
+
+
+def _run(top: _Open, data: bytes, start: int) -> tuple[int, int]:
+    """Read plain elements while there are any; return how many, and the place after them."""
+    if top.mapping is None:
+        run = _ELEMENTS.match(data, start)
+        if run is None:
+            return 0, start
+        elements = _json.decode(b"[%b]" % data[start : run.end() - 1])
+        top.sequence += elements
+        return len(elements), run.end()
+    if top.key is not _NOTHING:
+        return 0, start
+    run = _PAIRS.match(data, start)
+    if run is None:
+        return 0, start
+    pairs = _json.decode(b"{%b}" % data[start : run.end() - 1])
+    top.mapping |= pairs
+    return len(pairs), run.end()
 
 
 def _add(top: _Open, value: object, at: int) -> None:
