@@ -29,8 +29,11 @@ SILENT_LINE = b"GET /health HTTP/1.1\r\n"
 
 
 def token_of(server: ServerProcess) -> str:
-    found = re.search(r"shown only now\s+(\S+)", server.log.read_text())
-    assert found is not None, server.log.read_text()
+    """Read the token that was printed; the port may be open a moment before."""
+    deadline = time.monotonic() + 10
+    while (found := re.search(r"shown only now\s+(\S+)\n", server.log.read_text())) is None:
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.01)
     return found[1]
 
 
