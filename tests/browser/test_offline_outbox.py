@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from playwright.async_api import expect
 
 from tests.browser.stage import Person, Stage
@@ -138,7 +139,11 @@ async def test_a_tab_that_is_killed_in_the_moment_of_the_tap_loses_nothing(
 
     with contextlib.suppress(PlaywrightError):
         await ada.page.goto("chrome://crash")
-    await opened_anew(stage, ada)
+    # The service worker may have died with its tab, and Chromium takes its time to start it again: one reloads.
+    for _ in range(3):
+        with contextlib.suppress(PlaywrightTimeoutError):
+            await opened_anew(stage, ada)
+            break
 
     await expect(ada.by("choice-0")).to_have_attribute("aria-pressed", "true")
     async with asyncio.timeout(20):
