@@ -16,12 +16,13 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     needed = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
-    run = [*needed, *extras["server"], "hatchling", "editables"]
+    parts = [*extras["server"], *extras["crypto"], *extras["socks"], *extras["chat"]]
+    run = [*needed, *parts, "hatchling", "editables"]
+    run = [each for each in run if not each.startswith("holdfast[")]
     wanted = {
         "requirements.lock": run,
         "requirements-dev.lock": [
             *run,
-            *extras["socks"],
             *extras["otel"],
             *project["dependency-groups"]["dev"],
         ],
