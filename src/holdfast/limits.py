@@ -158,6 +158,9 @@ ATTEMPT_RATE: Final = 50.0
 ATTEMPT_BURST: Final = 50
 """Attempts to connect at once."""
 
+LISTENER_CONNECTIONS_MAX: Final = 10_000
+"""Connections that one listener over TCP holds (a further one is cut)."""
+
 # --- operations -----------------------------------------------------------------------------
 
 ADMIN_TRIES: Final = 10

@@ -5,6 +5,7 @@ from holdfast.connection.connection import ReliableConnection
 from holdfast.connection.dial import dial_any
 from holdfast.connection.endpoint import Endpoint
 from holdfast.connection.framing import Control, Framed, Framing, LengthPrefixed, Lines
+from holdfast.connection.listener import Listener, ListenerSettings, Peer
 from holdfast.connection.manager import (
     ConnectionManager,
     get_connection_manager,
@@ -31,6 +32,9 @@ __all__ = [
     "Grade",
     "LengthPrefixed",
     "Lines",
+    "Listener",
+    "ListenerSettings",
+    "Peer",
     "PoolSettings",
     "Quality",
     "Reason",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from holdfast import limits
 from holdfast.connection.framing import Control
 from holdfast.errors import NetworkError, NetworkTimeoutError, RemoteProtocolError
 
@@ -60,7 +61,10 @@ class Transport(Protocol):
 
 
 class FlowProtocol(asyncio.Protocol):
-    """What all transports over TCP share: flow control, counting, one word about the end."""
+    """What all transports over TCP share: flow control, counting, one word about the end.
+
+    What is written within one turn of the loop leaves in one write: a system call costs more than a message.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
@@ -71,6 +75,8 @@ class FlowProtocol(asyncio.Protocol):
         self._flowing.set()
         self._error: Exception | None = None
         self._is_lost = False
+        self._owed: list[bytes] = []
+        self._owed_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -80,6 +86,7 @@ class FlowProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._is_lost = True
+        self._owed.clear()
         self._flowing.set()
         self.receiver.lost(self._error or exc)
 
@@ -125,10 +132,26 @@ class FlowProtocol(asyncio.Protocol):
         self._transport.abort()
 
     def write(self, data: bytes) -> None:
-        """Send bytes; harmless when the connection is gone."""
-        if not self._is_lost and not self._transport.is_closing():
-            self.bytes_out += len(data)
-            self._transport.write(data)
+        """Send bytes with what else is written in this turn of the loop; harmless when the connection is gone."""
+        if self._is_lost or self._transport.is_closing():
+            return
+        if not self._owed:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._owed.append(data)
+        self._owed_bytes += len(data)
+        self.bytes_out += len(data)
+        if self._owed_bytes > JOINED_MAX:
+            self._flush()  # so that the peer's pace is felt
+
+    def _flush(self) -> None:
+        owed, self._owed, self._owed_bytes = self._owed, [], 0
+        if owed and not self._is_lost and not self._transport.is_closing():
+            self._transport.write(owed[0] if len(owed) == 1 else b"".join(owed))
+
+    def _end(self) -> None:
+        """Close after what was written."""
+        self._flush()
+        self._transport.close()
 
 
 class StreamTransport(FlowProtocol):
@@ -169,8 +192,11 @@ class StreamTransport(FlowProtocol):
 
     def close(self) -> None:
         """Close after what was sent."""
-        self._transport.close()
+        self._end()
 
+
+JOINED_MAX: Final = 64 * limits.KIB
+"""Bytes that are written in one turn of the loop before they are handed on."""
 
 KEEP_ALIVE = (
     ("TCP_KEEPIDLE", 30),

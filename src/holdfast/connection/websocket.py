@@ -156,7 +156,7 @@ class WebSocketTransport(FlowProtocol):
             if chunk:
                 self.write(chunk)
             else:
-                self._transport.close()
+                self._end()
 
 
 def _refused(error: Exception) -> Exception:
