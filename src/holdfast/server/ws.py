@@ -1,58 +1,38 @@
-"""WebSocket transport of the hub, as an ``asyncio.Protocol``: the fast path.
+"""WebSocket transport of the hub: the fast path, offered to uvicorn as its ``ws=`` class.
 
-It drives the sans-IO protocol of the ``websockets`` library and is given to uvicorn as its ``ws=`` class, so that
-HTTP and WebSocket share one port; it also serves alone under ``loop.create_server``. All frames that a
-connection is owed in one turn of the loop leave in one write, and a broadcast is the same bytes object for
-all: both together are worth an order of magnitude (measured: 16 to 26 times) over a write per message.
+HTTP and WebSocket share one port that way; it also serves alone under ``loop.create_server``.
 """
 
 from __future__ import annotations
 
-import asyncio
-from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
-
-from holdfast import limits
-from holdfast.session.connection import Handshake
+from holdfast.server.websocket import (
+    TurnFlusher,
+    WebSocketProtocol,
+    cookies_of,
+    is_same_host,
+)
 from holdfast.session.wire import CODECS, JSON
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
 
-    from holdfast.session import Connection, Hub, Packet
+    from holdfast.session import Connection, Hub
+    from holdfast.session.connection import Handshake
 
-CLOSE_WAIT: Final = 3.0
-"""Seconds that the peer has to answer a close frame until the transport is cut."""
-
-WRITE_HIGH_WATER: Final = 64 * limits.KIB
-"""Bytes in the transport's own buffer above which frames wait in ours, where they are counted."""
-
-
-class TurnFlusher:
-    """Flushes all connections that were sent something in this turn of the loop, at its end."""
-
-    def __init__(self) -> None:
-        self._dirty: list[HubProtocol] = []
-
-    def add(self, protocol: HubProtocol) -> None:
-        """Flush this one at the end of the turn."""
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._dirty.append(protocol)
-
-    def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for protocol in dirty:
-            protocol.flush()
+__all__ = [
+    "HubProtocol",
+    "TurnFlusher",
+    "cookies_of",
+    "for_uvicorn",
+    "is_same_host",
+    "uvicorn_protocol",
+]
 
 
-class HubProtocol(asyncio.Protocol):
+class HubProtocol(WebSocketProtocol):
     """One WebSocket connection of a hub; implements ``holdfast.session.Link``.
 
     Args:
@@ -70,260 +50,52 @@ class HubProtocol(asyncio.Protocol):
         path: str = "/ws",
         origins: Sequence[str] = (),
     ) -> None:
+        super().__init__(flusher, path=path, origins=origins, subprotocols=list(CODECS))
         self._hub = hub
-        self._flusher = flusher
-        self._path = path
-        self._origins = frozenset(origins)
-        self._protocol = ServerProtocol(
-            max_size=limits.FRAME_BYTES_MAX,
-            subprotocols=cast("Any", list(CODECS)),
-            select_subprotocol=_chosen,
-        )
-        self._connection: Connection | None = None
-        self._queue: list[bytes] = []
-        self._queued = 0
-        self._is_text = True
-        self._is_paused = False
-        self._is_dropping = False
-        self._is_closing = False
-        self._parts: list[bytes] = []
-        self._opcode = Opcode.TEXT
-        self._timeout: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport
-        self._on_gone: Callable[[], None] = lambda: None
+        self._connection: Connection
 
-    # --- Link -------------------------------------------------------------------------------
+    def admit(self, remote: str) -> float:
+        """Ask the hub."""
+        return self._hub.admit(remote)
 
-    def send(self, packet: Packet) -> None:
-        """Send a frame with what else is owed in this loop turn."""
-        if self._is_dropping or self._is_closing:
-            return
-        if not self._queue and not self._is_paused:
-            self._flusher.add(self)
-        data = packet.websocket(is_text=self._is_text)
-        self._queue.append(data)
-        self._queued += len(data)
-        if self._queued > limits.QUEUE_BYTES_MAX:
-            if not self._is_paused:
-                self.flush()  # a large turn, not a slow reader
-                return
-            self._queue.clear()
-            self._queued = 0
-            self._is_dropping = True
-            if self._connection is not None:
-                self._hub.overflowed(self._connection)
-
-    def close(self, code: int, reason: str) -> None:
-        """Send what is queued, then close with this WebSocket code; harmless when closed."""
-        if self._is_closing:
-            return
-        self.flush(force=True)
-        self._is_closing = True
-        if self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason)
-            self._transmit()
-            self._cut_after(CLOSE_WAIT)
-        else:
-            self._transport.close()
-
-    def cut(self) -> None:
-        """Drop the connection as if the cable was pulled."""
-        self._transport.abort()
-
-    def stall(self, seconds: float) -> None:
-        """Let nothing through in either direction for a while, as a dead line does."""
-        self._transport.pause_reading()
-        self.pause_writing()
-        asyncio.get_running_loop().call_later(seconds, self._unstall)
-
-    def _unstall(self) -> None:
-        if not self._is_closing:
-            self._transport.resume_reading()
-            self.resume_writing()
-
-    def flush(self, *, force: bool = False) -> None:
-        """Write what is queued, in one piece."""
-        if not self._queue or (self._is_paused and not force):
-            return
-        data = b"".join(self._queue)
-        self._queue.clear()
-        self._queued = 0
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    # --- asyncio.Protocol -------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over a transport, fresh or from the HTTP server."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self._cut_after(limits.HANDSHAKE_TIMEOUT)
-
-    def data_received(self, data: bytes) -> None:
-        """Read what came."""
-        self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
-            if isinstance(event, Request):
-                self._shake_hands(event)
-            elif isinstance(event, Frame):
-                self._take(event)
-        self._transmit()
-        if self._protocol.close_expected():
-            self._cut_after(CLOSE_WAIT)
-
-    def eof_received(self) -> bool:
-        """The peer sends nothing more; nor will we."""
-        self._protocol.receive_eof()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """The transport is gone."""
-        self._is_closing = True
-        self._queue.clear()
-        if self._timeout is not None:
-            self._timeout.cancel()
-        if self._connection is not None:
-            self._hub.lost(self._connection)
-        self._on_gone()
-
-    def pause_writing(self) -> None:
-        """The peer reads more slowly than we write."""
-        self._is_paused = True
-
-    def resume_writing(self) -> None:
-        """The peer has read."""
-        self._is_paused = False
-        if self._is_dropping:
-            self._is_dropping = False
-            if self._connection is not None:
-                self._hub.drained(self._connection)
-        self.flush()
-
-    def shutdown(self) -> None:
-        """Close on behalf of the HTTP server, which is being stopped."""
-        self.close(1012, "SERVER_RESTARTING")
-
-    # --- the handshake ----------------------------------------------------------------------
-
-    def _shake_hands(self, request: Request) -> None:
-        if request.path.split("?", 1)[0] != self._path:
-            self._reject(404, f"No WebSocket here; it is at {self._path}.\n")
-            return
-        if not self._is_origin_allowed(request):
-            self._reject(403, "This origin may not connect.\n")
-            return
-        wait = self._hub.admit(_remote(self._transport))
-        if wait > 0:
-            self._reject(503, "Too many connections; try again later.\n", retry_after=wait)
-            return
-        response = self._protocol.accept(request)
-        self._protocol.send_response(response)
-        self._transmit()
-        if response.status_code != 101:  # noqa: PLR2004 - Switching Protocols
-            return
-        if self._timeout is not None:
-            self._timeout.cancel()
-        codec = CODECS.get(str(self._protocol.subprotocol), JSON)
+    def opened(self, handshake: Handshake, subprotocol: str) -> Callable[[bytes], object]:
+        """Begin a conversation with the hub."""
+        codec = CODECS.get(subprotocol, JSON)
         self._is_text = codec.is_text
-        handshake = Handshake(
-            remote=_remote(self._transport),
-            path=request.path,
-            headers={name.lower(): value for name, value in request.headers.raw_items()},
-            cookies=cookies_of(request.headers.get_all("Cookie")),
-        )
-        self._connection = self._hub.connect(self, codec, handshake)
+        hub, connection = self._hub, self._hub.connect(self, codec, handshake)
+        self._connection = connection
+        return lambda message: hub.received(connection, message)
 
-    def _is_origin_allowed(self, request: Request) -> bool:
-        """Same host as the page's, or a listed origin; a client that is no browser sends none."""
-        given = request.headers.get_all("Origin")
-        if not given:
-            return True
-        hosts = request.headers.get_all("Host")
-        return len(given) == 1 and (
-            given[0] in self._origins or (len(hosts) == 1 and is_same_host(given[0], hosts[0]))
-        )
+    def gone(self) -> None:
+        """Tell the hub."""
+        self._hub.lost(self._connection)
 
-    def _reject(self, status: int, text: str, *, retry_after: float | None = None) -> None:
-        response = self._protocol.reject(status, text)
-        if retry_after is not None:
-            response.headers["Retry-After"] = str(max(1, round(retry_after)))
-        self._protocol.send_response(response)
-        self._transmit()
+    def overflowed(self) -> None:
+        """Tell the hub, which has the client resync later."""
+        self._hub.overflowed(self._connection)
 
-    # --- frames -----------------------------------------------------------------------------
+    def drained(self, *, was_dropped: bool) -> None:
+        """Tell the hub, if anything is to be made good."""
+        if was_dropped:
+            self._hub.drained(self._connection)
 
-    def _take(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.CONT:
-            self._parts.append(bytes(frame.data))
-        elif frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
-            self._opcode = frame.opcode
-            self._parts = [bytes(frame.data)]
-        else:
-            return  # ping, pong and close are answered by the protocol itself
-        if not frame.fin or self._connection is None or self._is_closing:
-            return
-        message = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts = []
-        self._hub.received(self._connection, message)
 
-    def _transmit(self) -> None:
-        """Write what the protocol itself has to say, after what was queued before."""
-        chunks = self._protocol.data_to_send()
-        if not chunks:
-            return
-        self.flush(force=True)
-        for chunk in chunks:
-            if self._transport.is_closing():
-                return
-            if chunk:
-                self._transport.write(chunk)
-            else:
-                self._transport.close()
+def for_uvicorn(make: Callable[[], WebSocketProtocol]) -> type[asyncio.Protocol]:
+    """Make what uvicorn takes as ``ws=`` of a function that makes a protocol for each connection."""
 
-    def _cut_after(self, seconds: float) -> None:
-        if self._timeout is not None:
-            self._timeout.cancel()
-        loop = asyncio.get_running_loop()
-        self._timeout = loop.call_later(seconds, self._transport.abort)
+    def connection(*, config: object, server_state: Any, app_state: object) -> WebSocketProtocol:  # noqa: ARG001 - uvicorn's
+        protocol = make()
+        connections: set[object] = server_state.connections
+        connections.add(protocol)
+        protocol.when_gone(lambda: connections.discard(protocol))
+        return protocol
+
+    return connection  # type: ignore[return-value]  # it is called as a class would be
 
 
 def uvicorn_protocol(
     hub: Hub, *, path: str = "/ws", origins: Sequence[str] = ()
 ) -> type[asyncio.Protocol]:
-    """Make the class that uvicorn takes as ``ws=``, bound to a hub."""
+    """Make what uvicorn takes as ``ws=``, bound to a hub."""
     flusher = TurnFlusher()
-
-    class UvicornHubProtocol(HubProtocol):
-        def __init__(self, config: object, server_state: Any, app_state: object) -> None:  # noqa: ARG002 - uvicorn's
-            super().__init__(hub, flusher, path=path, origins=origins)
-            connections: set[object] = server_state.connections
-            connections.add(self)
-            self._on_gone = lambda: connections.discard(self)
-
-    return UvicornHubProtocol
-
-
-def cookies_of(headers: Sequence[str]) -> dict[str, str]:
-    """Read cookies; a header that cannot be read counts as none."""
-    cookies: dict[str, str] = {}
-    for header in headers:
-        try:
-            cookies |= {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-        except CookieError:
-            continue  # hostile or broken: whoever needs a cookie will miss it and say so
-    return cookies
-
-
-def is_same_host(origin: str, host: str) -> bool:
-    """Say whether an Origin and a Host header name the same host and port."""
-    parts = urlsplit(origin)
-    return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
-
-
-def _chosen(_: ServerProtocol, offered: Sequence[str]) -> Any:
-    return next((name for name in offered if name in CODECS), None)
-
-
-def _remote(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""
+    return for_uvicorn(lambda: HubProtocol(hub, flusher, path=path, origins=origins))
