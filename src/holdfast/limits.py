@@ -172,6 +172,18 @@ ADMIN_COOKIES_MAX: Final = 100
 COMMITS_COUNTED: Final = 1_000
 """Commits whose time is kept until it is read (the oldest is forgotten)."""
 
+PANELS_MAX: Final = 20
+"""Sections that programs add to one dashboard (the next one is a mistake of the program and refused)."""
+
+PANEL_TABLES_MAX: Final = 10
+"""Tables of one of them (a panel with more is shown as failing)."""
+
+PANEL_ROWS_MAX: Final = 100
+"""Rows of one table, so that an answer stays small (further ones are only counted)."""
+
+TRENDS_MAX: Final = 20
+"""Plots of one dashboard (the next one is a mistake of the program and refused)."""
+
 METRIC_LABELS_MAX: Final = 50
 """Labels of one metric (further ones are counted as "other")."""
 
@@ -242,6 +254,74 @@ INBOX_IDS_MAX: Final = 2_000_000
 
 INBOX_TTL: Final = 8 * 24 * 3600.0
 """Seconds that an id is remembered: longer than a message lives in its outbox."""
+
+# --- node -----------------------------------------------------------------------------------
+
+NODE_TTL: Final = 14 * 24 * 3600.0
+"""Seconds until a message of a node expires: as long as a gateway keeps it."""
+
+NODE_BODY_BYTES_MAX: Final = 48 * KIB
+"""One message of a node (refused); fits the largest envelope with all that is around it."""
+
+NODE_KIND_MAX: Final = 32
+"""Characters of a message's kind (refused)."""
+
+NODE_NAME_MAX: Final = 80
+"""Characters of a name of an identity, a contact, a room (refused; of a stranger: cut)."""
+
+NODE_NOTE_MAX: Final = 200
+"""Characters of the note in an invitation (refused)."""
+
+NODE_IDENTITIES_MAX: Final = 20
+"""Identities of one node (refused): each has connections of its own."""
+
+NODE_CONTACTS_MAX: Final = 1_000
+"""Contacts of one node, open invitations counted (refused)."""
+
+NODE_ROOMS_MAX: Final = 100
+"""Rooms of one node (refused)."""
+
+NODE_ROOM_MEMBERS_MAX: Final = 64
+"""Members of one room (refused): a message is sealed for each."""
+
+NODE_QUEUED_MAX: Final = 100_000
+"""Messages of a node that nobody has acknowledged (OutboxFullError)."""
+
+NODE_WINDOW: Final = 64
+"""Messages to one contact that have a number and no acknowledgement (others wait for their turn)."""
+
+NODE_HELD_MAX: Final = 256
+"""Messages of one contact that are held back until earlier ones come (dropped, they come again)."""
+
+NODE_HELD_BYTES_MAX: Final = 1024 * KIB
+"""Bytes of them (dropped, they come again)."""
+
+NODE_GAPS_MAX: Final = 32
+"""Runs of messages that one acknowledgement names beyond the first gap (further ones are not named)."""
+
+NODE_ACK_EVERY: Final = 16
+"""Messages after which an acknowledgement does not wait any longer."""
+
+NODE_SENDING_MAX: Final = 64
+"""Deposits of one node under way at the same time (others wait for their turn)."""
+
+NODE_TAKEN_MAX: Final = 256
+"""Envelopes that are opened and stored in one transaction (others wait for the next)."""
+
+NODE_HISTORY_PAGE_MAX: Final = 500
+"""Messages that one look into the history returns."""
+
+NODE_SEARCH_MAX: Final = 50_000
+"""Messages that one search opens, the newest first (older ones are not found, and the answer says so)."""
+
+NODE_REKEY_INTERVAL: Final = 3600.0
+"""Seconds between two new sessions with one contact at least (a broken one waits)."""
+
+NODE_ROOM_MESSAGES_PER_KEY: Final = 100
+"""Messages of ours in a room after which it has a new key."""
+
+NODE_ROOM_KEY_AGE: Final = 24 * 3600.0
+"""Seconds after which a room has a new key of ours."""
 
 # --- HTTP -----------------------------------------------------------------------------------
 
