@@ -11,7 +11,8 @@
     ├── SessionError                6xxx   SessionExpiredError · TokenRejectedError · …
     ├── ProtocolError               7xxx   LocalProtocolError · RemoteProtocolError
     ├── StorageError                8xxx   StorageBusyError · StorageLockedError
-    └── CryptoError                 9xxx
+    ├── CryptoError                 90xx   EnvelopeError · RatchetError · KeystoreError
+    └── NodeError                   91xx   InvitationError
 
 A class is there for each thing that a caller does differently, a code for each thing that an
 operator looks up. Applications number their own from 10000.
@@ -63,6 +64,12 @@ class ErrorCode(IntEnum):
     STORAGE_READ_ONLY = 8006
     STORAGE_CORRUPT = 8007
     CRYPTO_FAILED = 9001
+    ENVELOPE_REFUSED = 9002
+    RATCHET_REFUSED = 9003
+    KEYSTORE_LOCKED = 9004
+    KEYSTORE_DAMAGED = 9005
+    NODE_REFUSED = 9101
+    INVITATION_REFUSED = 9102
 
 
 class ResilienceError(Exception):
@@ -271,3 +278,33 @@ class CryptoError(ResilienceError):
     """A cryptographic check failed."""
 
     default_code = ErrorCode.CRYPTO_FAILED
+
+
+class EnvelopeError(CryptoError):
+    """An envelope is not for this key, was changed on its way, or is malformed."""
+
+    default_code = ErrorCode.ENVELOPE_REFUSED
+
+
+class RatchetError(CryptoError):
+    """A ratchet does not take a message: changed, replayed, or of another session."""
+
+    default_code = ErrorCode.RATCHET_REFUSED
+
+
+class KeystoreError(CryptoError):
+    """Keys at rest cannot be opened: the passphrase is wrong, or the file is damaged."""
+
+    default_code = ErrorCode.KEYSTORE_LOCKED
+
+
+class NodeError(ResilienceError):
+    """A node does not do what it was asked to: there is no such contact or room, or it is closed."""
+
+    default_code = ErrorCode.NODE_REFUSED
+
+
+class InvitationError(NodeError):
+    """An invitation is damaged, of another version, our own, or was used."""
+
+    default_code = ErrorCode.INVITATION_REFUSED
