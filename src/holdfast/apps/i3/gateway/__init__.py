@@ -1,0 +1,32 @@
+"""A mud's place on an Intermud-3 network: router links, lists, channels, questions, mail."""
+
+from holdfast.apps.i3.gateway.events import EVENTS, Event
+from holdfast.apps.i3.gateway.gateway import Gateway
+from holdfast.apps.i3.gateway.model import (
+    Channel,
+    GatewayState,
+    Line,
+    Member,
+    Mud,
+    Player,
+    Sent,
+)
+from holdfast.apps.i3.gateway.settings import SERVICES, GatewaySettings, RouterAddress
+from holdfast.apps.i3.gateway.store import MIGRATIONS
+
+__all__ = [
+    "EVENTS",
+    "MIGRATIONS",
+    "SERVICES",
+    "Channel",
+    "Event",
+    "Gateway",
+    "GatewaySettings",
+    "GatewayState",
+    "Line",
+    "Member",
+    "Mud",
+    "Player",
+    "RouterAddress",
+    "Sent",
+]
