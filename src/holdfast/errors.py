@@ -7,7 +7,7 @@
     ├── RateLimitError              2xxx
     ├── CircuitBreakerOpenError     3xxx
     ├── RetryExhaustedError         4xxx   attempts, __cause__ is the last error
-    ├── DeliveryError               5xxx   DeliveryRefusedError · OutboxFullError
+    ├── DeliveryError               5xxx   DeliveryRefusedError · OutboxFullError · Mailbox…Error
     ├── SessionError                6xxx   SessionExpiredError · TokenRejectedError · …
     ├── ProtocolError               7xxx   LocalProtocolError · RemoteProtocolError
     ├── StorageError                8xxx   StorageBusyError · StorageLockedError
@@ -40,6 +40,14 @@ class ErrorCode(IntEnum):
     DELIVERY_FAILED = 5001
     DELIVERY_REFUSED = 5002
     OUTBOX_FULL = 5101
+    MAILBOX_UNKNOWN = 5201
+    MAILBOX_FULL = 5202
+    MAILBOX_PROOF_REJECTED = 5203
+    MAILBOX_TAKEN_OVER = 5204
+    DEPOSIT_REFUSED = 5205
+    GATEWAY_FULL = 5206
+    PIPE_REFUSED = 5301
+    PIPE_FAILED = 5302
     SESSION_EXPIRED = 6001
     SESSION_REFUSED = 6002
     TOKEN_REJECTED = 6003
@@ -202,6 +210,18 @@ class OutboxFullError(DeliveryError):
     """There is no room for another unacknowledged message; nothing was accepted."""
 
     default_code = ErrorCode.OUTBOX_FULL
+
+
+class MailboxFullError(DeliveryError):
+    """There is no room for another envelope; try again after ``retry_after`` seconds, or elsewhere."""
+
+    default_code = ErrorCode.MAILBOX_FULL
+
+
+class MailboxUnknownError(DeliveryRefusedError):
+    """The gateway has no such mailbox, or the token is not its; which, it does not say."""
+
+    default_code = ErrorCode.MAILBOX_UNKNOWN
 
 
 class SessionError(ResilienceError):

@@ -323,6 +323,102 @@ NODE_ROOM_MESSAGES_PER_KEY: Final = 100
 NODE_ROOM_KEY_AGE: Final = 24 * 3600.0
 """Seconds after which a room has a new key of ours."""
 
+# --- mailboxes of gateways ------------------------------------------------------------------
+
+MAILBOXES_MAX: Final = 200_000
+"""Mailboxes of one gateway, about 0.5 kB of memory each (a new one is refused with retry_after)."""
+
+MAILBOX_ENVELOPES_MAX: Final = 1_000
+"""Envelopes that wait in one mailbox (a deposit is refused with retry_after, nothing is dropped)."""
+
+MAILBOX_BYTES_MAX: Final = 16 * 1024 * KIB
+"""Bytes that wait in one mailbox (as for envelopes)."""
+
+MAILBOX_STORE_BYTES_MAX: Final = 16 * 1024 * 1024 * KIB
+"""Bytes that wait in all mailboxes of one gateway (as for envelopes)."""
+
+MAILBOX_ENVELOPE_TTL: Final = 14 * 24 * 3600.0
+"""Seconds that an envelope waits for its reader (then it is deleted; its sender was not told that it arrived)."""
+
+MAILBOX_IDLE: Final = 90 * 24 * 3600.0
+"""Seconds without its reader after which a mailbox is deleted with all that is in it."""
+
+ENVELOPE_BYTES_MAX: Final = 68 * KIB
+"""One envelope: the largest size class of 64 KiB with its seal (refused)."""
+
+MAILBOX_FRAME_BYTES_MAX: Final = 70 * KIB
+"""One message between a client and a gateway: an envelope and what is written on it (cut)."""
+
+MAILBOX_WINDOW: Final = 512
+"""Envelopes of one mailbox that are with its reader and not acknowledged (the others wait for that). More than a
+reader may hold back to put them in order, or the one that is missing could not come."""
+
+MAILBOX_WINDOW_BYTES: Final = 4 * 1024 * KIB
+"""Bytes of them (as for their number)."""
+
+MAILBOX_FETCH: Final = 64
+"""Envelopes that are read from the store for one reader at a time."""
+
+MAILBOX_READER_QUEUE: Final = 512 * KIB
+"""Bytes on their way to one reader past which further envelopes stay in the store until he has read."""
+
+MAILBOX_ACKNOWLEDGED_MAX: Final = 1_024
+"""Envelopes that one request acknowledges (refused as malformed)."""
+
+MAILBOXES_PER_CONNECTION: Final = 1_024
+"""Mailboxes that one connection reads (a further one is refused)."""
+
+MAILBOX_REQUEST_RATE: Final = 500.0
+"""Requests a second and connection in the long run (refused with retry_after)."""
+
+MAILBOX_REQUEST_BURST: Final = 4_000
+"""Requests at once: an outbox of a week is welcome."""
+
+MAILBOX_REFUSALS_MAX: Final = 100
+"""Requests of one connection that are refused for its rate, its proofs or its tokens (then it is cut)."""
+
+MAILBOX_DEPOSIT_RATE: Final = 20.0
+"""Deposits a second into one mailbox in the long run (refused with retry_after)."""
+
+MAILBOX_DEPOSIT_BURST: Final = 1_000
+"""Deposits into one mailbox at once: as many as it holds."""
+
+MAILBOX_CREATE_RATE: Final = 0.2
+"""New mailboxes a second and address in the long run (refused with retry_after); a piping gateway is one address."""
+
+MAILBOX_CREATE_BURST: Final = 500
+"""New mailboxes at once and address: a node with all its contacts moves in."""
+
+MAILBOX_CONNECTIONS_MAX: Final = 20_000
+"""Connections of one gateway (a further one is cut)."""
+
+MAILBOX_ADDRESS_CONNECTIONS_MAX: Final = 4_000
+"""Connections of one gateway from one address, which may be another gateway with all its users (cut)."""
+
+MAILBOX_READ_TIMEOUT: Final = 90.0
+"""Seconds without a byte from a client, whose heartbeat is shorter (cut)."""
+
+PIPES_MAX: Final = 4_000
+"""Pipes through one gateway (refused with retry_after)."""
+
+PIPES_PER_ADDRESS: Final = 256
+"""Pipes through one gateway from one address (refused with retry_after)."""
+
+PIPE_TARGETS_MAX: Final = 64
+"""Gateways that one gateway pipes to (refused when it is started)."""
+
+PIPE_CONNECT_TIMEOUT: Final = 5.0
+"""Seconds that the gateway at the other end has to answer (refused)."""
+
+PIPE_BUFFER: Final = 256 * KIB
+"""Bytes that a pipe holds for one end before the other is not read from."""
+
+MAILBOX_CALLS_MAX: Final = 4_096
+"""Requests of a client to one gateway that are not answered yet (OutboxFullError)."""
+
+MAILBOX_LINES_MAX: Final = 256
+"""Connections of a client to one gateway, where each mailbox has its own (the one unused longest is closed)."""
+
 # --- HTTP -----------------------------------------------------------------------------------
 
 HTTP_BODY_BYTES_MAX: Final = 256 * KIB
