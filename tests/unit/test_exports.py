@@ -15,6 +15,7 @@ from holdfast.errors import ErrorCode, ResilienceError, RetryExhaustedError
 ROOT = Path(__file__).parents[2]
 PACKAGES = [
     "holdfast",
+    "holdfast.apps.i3.packets",
     "holdfast.apps.quiz",
     "holdfast.cli",
     "holdfast.connection",
