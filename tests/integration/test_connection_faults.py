@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -470,3 +471,46 @@ async def test_something_cancelled_in_a_handshake_is_an_attempt_in_vain() -> Non
         watched.breaks()
         await watched.comes_back("cancelled from inside")
         assert tries == 3
+
+
+async def test_a_connection_that_breaks_in_a_handshake_is_tried_again_at_once() -> None:
+    tries = 0
+    settings = replace(QUICK, handshake_timeout=60.0)
+
+    async def handshake(connection: ReliableConnection) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            asyncio.get_running_loop().call_soon(peer.say_goodbye)
+            await asyncio.Event().wait()
+
+    async with Peer() as peer:
+        async with connected(peer.url, handshake=handshake, settings=settings) as watched:
+            watched.breaks()
+            await watched.comes_back("broke in the handshake")
+            assert tries == 3
+
+
+async def test_a_connection_is_left_for_another_address_when_its_user_says_so() -> None:
+    said: list[str] = []
+
+    async def handshake(connection: ReliableConnection) -> None:
+        assert connection.endpoint is not None
+        said.append(connection.endpoint.url)
+        connection.say(b"hello")
+
+    async with (
+        Peer() as first,
+        Peer() as second,
+        connected(first.url, handshake=handshake) as watched,
+    ):
+        connection = watched.connection
+        assert await connection.receive(within=5) == b"hello"
+        watched.breaks()
+        connection.reroute(second.url, first.url)
+        connection.renew("somebody knows a better one")
+        await watched.hears_of(Reason.REQUESTED)
+        assert await connection.receive(within=5) == b"hello"
+        assert said == [first.url, second.url]
+        with pytest.raises(ValueError, match="needs an endpoint"):
+            connection.reroute()

@@ -5,24 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast.connection.dial import resolve
-from holdfast.connection.endpoint import Choice
+from holdfast.connection.endpoint import Choice, Endpoint
 from holdfast.errors import NetworkError
 
 if TYPE_CHECKING:
-    from holdfast.connection.endpoint import Candidate, Endpoint
+    from collections.abc import Iterable
+
+    from holdfast.connection.endpoint import Candidate
 
 
 class Route:
     """The ways to one peer.
 
     Args:
-        endpoints: the first is preferred.
+        endpoints: as URLs or ``Endpoint``; the first is preferred.
+
+    Raises:
+        ValueError: there is none, or one of the URLs is none.
     """
 
-    def __init__(self, endpoints: list[Endpoint]) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Iterable[Endpoint | str]) -> None:
+        self._endpoints = [Endpoint(each) if isinstance(each, str) else each for each in endpoints]
+        if not self._endpoints:
+            raise ValueError("A connection needs an endpoint.")
         self._choice = Choice()
         self._known: list[Candidate] = []
+
+    @property
+    def preferred(self) -> Endpoint:
+        """The first."""
+        return self._endpoints[0]
 
     async def next(self, timeout: float) -> Candidate:  # noqa: ASYNC109 - told as our own error
         """Resolve all endpoints and return the candidate to try.

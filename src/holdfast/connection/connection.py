@@ -20,14 +20,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from holdfast.connection._arrivals import Arrivals
+from holdfast.connection._handshake import Shaking
 from holdfast.connection._line import Line
+from holdfast.connection._listeners import Listener, Listeners
 from holdfast.connection._route import Route
 from holdfast.connection.dial import ProxyFailedError, dial
-from holdfast.connection.endpoint import Candidate, Endpoint
 from holdfast.connection.framing import Framed
 from holdfast.connection.machine import ConnectionMachine
 from holdfast.connection.settings import ConnectionSettings
-from holdfast.connection.states import ConnectionState, Reason, StateChange, reason_of
+from holdfast.connection.states import ConnectionState, Reason, reason_of
 from holdfast.connection.vigil import Vigil
 from holdfast.errors import (
     ConnectionFailedError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from holdfast.connection.endpoint import Candidate, Endpoint
     from holdfast.connection.framing import Framing
     from holdfast.connection.transport import Transport
     from holdfast.world import World
@@ -56,7 +58,6 @@ GOODBYE: Final = 1.0
 """Seconds that a peer has to take leave."""
 
 Handshake = Callable[["ReliableConnection"], Awaitable[object]]
-Listener = Callable[[StateChange], object]
 Admission = Callable[[], Awaitable[object]]
 
 
@@ -88,12 +89,10 @@ class ReliableConnection:
         name: str | None = None,
         world: World | None = None,
     ) -> None:
-        if not endpoints:
-            raise ValueError("A connection needs an endpoint.")
-        places = [Endpoint(each) if isinstance(each, str) else each for each in endpoints]
-        self._route = Route(places)
+        self._route = Route(endpoints)
+        self._trying: Candidate | None = None
         self.settings = ConnectionSettings() if settings is None else settings
-        self.name = name or places[0].url
+        self.name = name or self._route.preferred.url
         self._handshake = handshake
         self._framing = framing
         self._is_text = is_text
@@ -108,8 +107,8 @@ class ReliableConnection:
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._arrivals = Arrivals(self.settings.received_max)
-        self._listeners: list[Listener] = []
-        self._rtt_listeners: list[Callable[[float], object]] = []
+        self._listeners = Listeners(self.name)
+        self._shaking: Shaking | None = None
         self._task: asyncio.Task[None] | None = None
         self._passed = [0, 0]
         self.messages_in = 0
@@ -234,9 +233,14 @@ class ReliableConnection:
 
     async def exchange(self, message: bytes) -> bytes:
         """Send a message and return the next one, within a handshake."""
-        assert self._transport is not None, "only within a handshake"
-        self._put(self._transport, message)
+        self.say(message)
         return await self.receive()
+
+    def say(self, message: bytes) -> None:
+        """Send a message within a handshake, whose answer comes to whoever reads the connection."""
+        assert self._transport is not None, "only within a handshake"
+        self._check(message)
+        self._put(self._transport, message)
 
     def _check(self, message: bytes) -> None:
         if len(message) > self.settings.message_max:
@@ -258,18 +262,23 @@ class ReliableConnection:
         return self._machine.state
 
     @property
+    def endpoint(self) -> Endpoint | None:
+        """The one that was tried last, which is the one it is open to; None before the first attempt."""
+        return None if self._trying is None else self._trying.endpoint
+
+    @property
     def rtt(self) -> float | None:
         """Seconds of the last round trip, None before there was one."""
         return None if self._vigil is None else self._vigil.heartbeat.rtt
 
     def on_change(self, listener: Listener) -> Listener:
         """Call back for each change and each attempt in vain; usable as a decorator."""
-        self._listeners.append(listener)
+        self._listeners.of_changes.append(listener)
         return listener
 
     def on_rtt(self, listener: Callable[[float], object]) -> None:
         """Call back with each round trip that was measured, in seconds."""
-        self._rtt_listeners.append(listener)
+        self._listeners.of_rtt.append(listener)
 
     def statistics(self) -> dict[str, object]:
         """Return figures.
@@ -305,6 +314,16 @@ class ReliableConnection:
         self._machine.hurry(now)
         self._wake.set()
 
+    def reroute(self, *endpoints: Endpoint | str) -> None:
+        """Try these from the next attempt on, in this order; an open connection stays."""
+        self._route = Route(endpoints)
+
+    def renew(self, message: str) -> None:
+        """Who speaks over it knows that it is of no use: drop an open connection, and come back."""
+        if self.state is ConnectionState.CONNECTED and self._vigil is not None:
+            self._vigil.end(Reason.REQUESTED, message)
+            self._wake.set()
+
     # --- a receiver of the transport --------------------------------------------------------
 
     def received(self, message: bytes) -> None:
@@ -321,7 +340,7 @@ class ReliableConnection:
             return
         if self._candidate is not None:
             self._route.measured(self._candidate, rtt)
-        for listener in self._rtt_listeners:
+        for listener in self._listeners.of_rtt:
             listener(rtt)
 
     def lost(self, error: Exception | None) -> None:
@@ -329,6 +348,8 @@ class ReliableConnection:
         if self._vigil is not None:
             text = "the peer closed it" if error is None else str(error) or type(error).__name__
             self._vigil.end(reason_of(error), text)
+            if self._shaking is not None:
+                self._shaking.broke(text)
         self._wake.set()
 
     # --- the one task -----------------------------------------------------------------------
@@ -367,6 +388,7 @@ class ReliableConnection:
             self._failed(error)
             return None
         machine.tried(self._now(), str(candidate))
+        self._trying = candidate
         settings = self.settings
         self._line = Line(self)
         vigil = self._vigil = Vigil(self._now(), settings)
@@ -381,7 +403,8 @@ class ReliableConnection:
                 is_text=self._is_text,
             )
             if self._handshake is not None:
-                await self._shake_hands(self._handshake)
+                self._shaking = Shaking(settings.handshake_timeout)
+                await self._shaking.through(self._handshake(self))
             if vigil.ending is not None:  # it broke while hands were shaken
                 raise ConnectionFailedError(vigil.ending[1])
         except (OSError, ResilienceError) as error:
@@ -401,17 +424,6 @@ class ReliableConnection:
         self._route.worked(candidate)
         self._candidate = candidate
         return transport
-
-    async def _shake_hands(self, handshake: Handshake) -> None:
-        limit = self.settings.handshake_timeout
-        try:
-            async with asyncio.timeout(limit):
-                await handshake(self)
-        except TimeoutError as error:
-            raise NetworkTimeoutError(
-                f"The handshake took more than {limit:g} s.",
-                details={"reason": Reason.HANDSHAKE_TIMEOUT},
-            ) from error
 
     def _failed(self, error: Exception, candidate: Candidate | None = None) -> None:
         has_other = candidate is not None and self._route.failed(candidate)
@@ -477,19 +489,7 @@ class ReliableConnection:
 
     def _tell(self) -> None:
         changes, self._machine.changes = self._machine.changes, []
-        for change in changes:
-            log.info(
-                "%s: %s -> %s (%s)",
-                self.name,
-                change.old,
-                change.new,
-                f"{change.reason}: {change.message}" if change.reason else change.address,
-            )
-            for listener in self._listeners:
-                try:
-                    listener(change)
-                except Exception:  # a listener's bug is not the connection's
-                    log.exception("a listener of %s failed", self.name)
+        self._listeners.tell(changes)
         if changes:
             self._news.set()
 
