@@ -78,22 +78,18 @@ class Node:
     @property
     def identities(self) -> Sequence[Identity]:
         """Our faces, the oldest first."""
-        ...
 
     async def create_identity(self, name: str, *, shown_name: str | None = None) -> Identity:
         """Make new keys under a name; ``shown_name`` is what contacts are told, the same by default."""
-        ...
 
     # --- whom we know -----------------------------------------------------------------------
 
     @property
     def contacts(self) -> Sequence[Contact]:
         """All contacts, open invitations among them, the oldest first."""
-        ...
 
     def contact(self, contact: ContactId) -> Contact | None:
         """Return a contact."""
-        ...
 
     async def invite(self, identity: IdentityId, *, name: str = "", note: str = "") -> Invitation:
         """Make an invitation that one person can use once; ``.link`` is its text, ``.contact`` the contact-to-be.
@@ -106,7 +102,6 @@ class Node:
         Raises:
             NetworkError: no gateway took our mailbox.
         """
-        ...
 
     async def accept(self, identity: IdentityId, link: str, name: str = "") -> Contact:
         """Use an invitation; messages can be sent at once.
@@ -115,27 +110,21 @@ class Node:
             InvitationError: 9102; the link is damaged, of a newer version, our own, or was used here.
             NetworkError: no gateway took our mailbox.
         """
-        ...
 
     async def rename(self, contact: ContactId, name: str) -> None:
         """Call a contact otherwise, on this node."""
-        ...
 
     async def allow_read(self, contact: ContactId, *, allowed: bool) -> None:
         """Tell a contact what we have read, or no longer."""
-        ...
 
     async def remove_contact(self, contact: ContactId) -> None:
         """Forget a contact, our mailboxes for him and all that was said."""
-        ...
 
     def safety_words(self, contact: ContactId) -> tuple[str, ...]:
         """Return the words that both see if nobody stands between them; empty before he has answered."""
-        ...
 
     async def verify(self, contact: ContactId, *, is_verified: bool = True) -> None:
         """Note that the words were compared."""
-        ...
 
     # --- messages ---------------------------------------------------------------------------
 
@@ -164,15 +153,12 @@ class Node:
             NodeError: 9101; there is no such conversation, or it is closed.
             ValueError: the body, the kind or the ttl is out of bounds.
         """
-        ...
 
     def on_message(self, callback: Callable[[Message], object]) -> Callable[[], None]:
         """Call back with each message that came, once, in order, after it was stored; returns how to end that."""
-        ...
 
     def on_change(self, callback: Callable[[Change], object]) -> Callable[[], None]:
         """Call back with each change; returns how to end that."""
-        ...
 
     async def history(
         self,
@@ -192,11 +178,9 @@ class Node:
             limit: at most so many, and at most ``limits.NODE_HISTORY_PAGE_MAX``.
             kinds: only these.
         """
-        ...
 
     async def message(self, conversation: ConversationId, message: MessageId) -> Message | None:
         """Return one message, or None."""
-        ...
 
     async def search(
         self,
@@ -207,68 +191,53 @@ class Node:
         limit: int = 100,
     ) -> list[Message]:
         """Return the newest messages in which all words occur, whatever the case."""
-        ...
 
     async def mark_read(self, conversation: ConversationId, through: int) -> None:
         """Note that all messages up to this number were read; a contact that may know it is told."""
-        ...
 
     async def delete_history(self, conversation: ConversationId, *, through: int) -> int:
         """Delete messages up to this number that are not waiting to be sent; return how many."""
-        ...
 
     # --- rooms ------------------------------------------------------------------------------
 
     @property
     def rooms(self) -> Sequence[Room]:
         """All rooms, the oldest first."""
-        ...
 
     async def create_room(
         self, identity: IdentityId, name: str, members: Sequence[ContactId]
     ) -> Room:
         """Open a room with contacts of this identity; its members are introduced to each other."""
-        ...
 
     async def add_member(self, room: RoomId, contact: ContactId) -> None:
         """Add a contact to a room of ours; he reads what is said from now on."""
-        ...
 
     async def remove_member(self, room: RoomId, contact: ContactId) -> None:
         """Remove a member from a room of ours; all keys are made anew."""
-        ...
 
     async def leave_room(self, room: RoomId) -> None:
         """Leave a room; its history stays here."""
-        ...
 
     # --- how it does ------------------------------------------------------------------------
 
     def gateways(self) -> list[GatewayStatus]:
         """Return how each gateway does, ours first."""
-        ...
 
     def queue(self) -> QueueStatus:
         """Return what waits to arrive."""
-        ...
 
     def retry_now(self) -> None:
         """Try everything that waits, and every gateway, now."""
-        ...
 
     def network_changed(self) -> None:
         """The machine is on another network or has slept: probe the connections and try now."""
-        ...
 
     def errors(self, count: int = 100) -> list[HandledError]:
         """Return the last errors, the newest first."""
-        ...
 
     def statistics(self) -> dict[str, object]:
         """Return figures: messages sent, received, duplicates, retries, hedges, failovers, errors by category."""
-        ...
 
     @property
     def is_plain(self) -> bool:
         """Whether messages go the plain way for now (see ``NodeSettings.fallback``)."""
-        ...
