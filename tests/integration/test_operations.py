@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from holdfast.server.admin import TRENDS
+from holdfast.server.monitoring import TRENDS
 from tests.integration.test_quiz_under_fire import click
 from tests.support.players import Face, Player, open_event, quiz_of, take_seats
 from tests.support.processes import ServerProcess
@@ -115,8 +115,9 @@ async def test_everything_that_is_counted_is_shown_and_exported(tmp_path: Path) 
                     "host", "player", "player", "player",
                 ]  # fmt: skip
                 trends = (await http.get("/trends?window=1m")).json()
-                assert set(trends["series"]) == set(TRENDS)
-                assert trends["series"]["holdfast_connections"][-1][1] > 0
+                assert [each["name"] for each in trends["plots"]] == list(TRENDS)
+                assert trends["plots"][0]["name"] == "holdfast_connections"
+                assert trends["plots"][0]["points"][-1][1] > 0
                 players[0].client.cut()
 
                 async def is_back() -> bool:
@@ -232,9 +233,13 @@ class Prober:
             began = time.monotonic()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-                writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                answer = await reader.read()
-                writer.close()
+                try:
+                    writer.write(
+                        b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                    )
+                    answer = await reader.read()
+                finally:
+                    writer.close()
             except OSError as error:
                 self.refused.append(str(error))
             else:
@@ -313,6 +318,7 @@ async def test_with_a_socket_that_stays_open_nobody_is_even_refused(tmp_path: Pa
                 back = await all_have_answered(host, players, began)
         finally:
             probing.cancel()
+            await asyncio.wait({probing})
             server.kill()
     print(
         f"a restart with a socket that stays open: {len(prober.took)} requests of strangers meanwhile, "

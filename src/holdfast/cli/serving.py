@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.apps.quiz import QuizApp, quiz_routes, visitor_of
 from holdfast.errors import ResilienceError
 from holdfast.ops import RecentLog, ShutdownManager, configure_tracing
-from holdfast.server import build_app, inherited, listen, serve
+from holdfast.server import build_app, inherited, listen, loop_factory, serve, uvicorn_protocol
 from holdfast.server.admin import Admin, admin_routes
 from holdfast.server.admin_access import AdminAccess
 from holdfast.server.monitoring import Monitoring
@@ -41,7 +41,7 @@ def run(settings: ServerSettings, recent: RecentLog) -> None:
     Raises:
         ResilienceError: the address or the data directory cannot be used.
     """
-    with asyncio.Runner(loop_factory=_loop_factory(settings.loop)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(settings.loop)) as runner:
         runner.run(_run(settings, recent))
 
 
@@ -74,7 +74,14 @@ async def _run(settings: ServerSettings, recent: RecentLog) -> None:
                 _announce(listener, settings, access.new_token)
                 monitoring.systemd.tell("READY=1", "STATUS=serving")
 
-            await serve(app, hub, listener, settings, on_ready=ready, shutdown=shutdown)
+            await serve(
+                app,
+                listener,
+                ws=uvicorn_protocol(hub, origins=settings.origins),
+                tell_clients=partial(hub.stop, spread=settings.drain),
+                on_ready=ready,
+                shutdown=shutdown,
+            )
         if tracing is not None:
             await asyncio.get_running_loop().run_in_executor(None, tracing.shutdown)
     if shutdown.reason.endswith("keeps dying"):
@@ -96,15 +103,3 @@ def _announce(listener: socket.socket, settings: ServerSettings, new_token: str 
     print(f"  Data                       {settings.data.resolve()}")
     print("Ctrl-C ends it.", flush=True)
     sys.stdout.flush()
-
-
-def _loop_factory(name: str) -> type[asyncio.AbstractEventLoop] | None:
-    if name == "asyncio" or sys.platform == "win32":
-        return None
-    try:
-        import uvloop  # noqa: PLC0415 - optional
-    except ImportError:
-        if name == "uvloop":
-            raise
-        return None
-    return uvloop.new_event_loop  # type: ignore[return-value]

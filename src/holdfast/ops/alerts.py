@@ -214,14 +214,23 @@ class Alerts:
     history: deque[Alert] = field(default_factory=lambda: deque(maxlen=limits.ALERTS_KEPT))
 
     def __post_init__(self) -> None:
-        self._machines = [AlertMachine(rule) for rule in self.rules]
-        unknown = [m.rule for m in self._machines if m.rule.metric not in self.metrics.names]
-        if unknown:
-            raise ValueError(
-                f"The rule {unknown[0].name} watches {unknown[0].metric!r}, which is not there."
-            )
+        self._machines: list[AlertMachine] = []
+        self.add_rules(*self.rules)
         self._listeners: list[Listener] = []
         self._sending: set[asyncio.Task[None]] = set()
+
+    def add_rules(self, *rules: AlertRule) -> None:
+        """Watch further rules, of a program.
+
+        Raises:
+            ValueError: a rule watches a metric that was not declared.
+        """
+        for rule in rules:
+            if rule.metric not in self.metrics.names:
+                raise ValueError(
+                    f"The rule {rule.name} watches {rule.metric!r}, which is not there."
+                )
+            self._machines.append(AlertMachine(rule))
 
     @property
     def raised(self) -> list[AlertRule]:

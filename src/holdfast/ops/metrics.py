@@ -117,6 +117,17 @@ class Metrics:
         for metric in declared:
             self._declare(metric)
 
+    def declare(self, *metrics: Metric) -> None:
+        """Add the metrics of a program.
+
+        Raises:
+            ValueError: there is one of that name.
+        """
+        for metric in metrics:
+            if metric.name in self._metrics:
+                raise ValueError(f"There is a metric {metric.name!r} already.")
+            self._declare(metric)
+
     def _declare(self, metric: Metric) -> None:
         labels = [metric.label] if metric.label else []
         made: Counter | Gauge | Histogram
@@ -135,6 +146,14 @@ class Metrics:
     def names(self) -> frozenset[str]:
         """Of all metrics there are."""
         return frozenset(self._metrics)
+
+    def kind(self, name: str) -> Kind:
+        """Say what a metric is."""
+        return self._metrics[name].kind
+
+    def is_known(self, name: str) -> bool:
+        """Say whether a metric ever had a value."""
+        return bool(self._values[name]) or self._trends[name].has_begun
 
     # --- counting ---------------------------------------------------------------------------
 

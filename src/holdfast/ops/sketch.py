@@ -77,6 +77,10 @@ class _Slices:
         self._step = step
         self._slices: deque[tuple[float, Sketch]] = deque(maxlen=count)
 
+    @property
+    def has_begun(self) -> bool:
+        return bool(self._slices)
+
     def add(self, now: float, value: float) -> None:
         start = now - now % self._step
         if not self._slices or self._slices[-1][0] < start:
@@ -101,6 +105,11 @@ class Trend:
     def __init__(self) -> None:
         self._fine = _Slices(FINE, FINE_SLICES)
         self._coarse = _Slices(COARSE, COARSE_SLICES)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was ever observed."""
+        return self._coarse.has_begun
 
     def observe(self, now: float, value: float) -> None:
         """Note a value."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from litestar.params import Body, QueryParameter
 
 from holdfast.errors import ErrorCode, ResilienceError
 from holdfast.ops.alerts import described as alert_described
 from holdfast.ops.sketch import WINDOWS
 from holdfast.server.admin_access import COOKIE, AdminAccess, NotAllowedError
+from holdfast.server.admin_connections import (
+    NotHereError,
+    Trouble,
+    describe_connections,
+    make_trouble,
+)
 from holdfast.server.health_routes import described as health_described
+from holdfast.server.monitoring import TRENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,58 +30,15 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
     from holdfast.server.monitoring import Monitoring
-    from holdfast.session import Connection
-
-TRENDS: Final = (
-    "holdfast_connections",
-    "holdfast_messages_received_total",
-    "holdfast_deliveries_total",
-    "holdfast_connections_closed_total",
-    "holdfast_commit_seconds",
-    "holdfast_loop_lag_seconds",
-    "holdfast_cpu_share",
-    "holdfast_memory_bytes",
-)
-"""Plots of the dashboard, in its order."""
 
 LINES_MAX: Final = 500
-CONNECTIONS_MAX: Final = 500
 RANKS: Final = {"info": 0, "warning": 1, "error": 2, "critical": 2}
-STALL_MAX: Final = 60.0
-SILENT_AFTER: Final = 3.0
-"""Seconds that a ping may be unanswered before a connection is called silent."""
-
-
-@runtime_checkable
-class Troubled(Protocol):
-    """A link that can be troubled on purpose."""
-
-    def cut(self) -> None:
-        """Drop the connection as if the cable was pulled."""
-
-    def stall(self, seconds: float) -> None:
-        """Let nothing through in either direction for a while."""
 
 
 class SignIn(msgspec.Struct):
     """What is sent to sign in."""
 
     token: Annotated[str, msgspec.Meta(max_length=200)]
-
-
-class Trouble(msgspec.Struct):
-    """What is to be done to a connection: cut it like a cable, or let nothing through for some seconds."""
-
-    do: Literal["cut", "stall"]
-    connection: Annotated[str, msgspec.Meta(max_length=100)]
-    seconds: Annotated[float, msgspec.Meta(ge=0.0, le=STALL_MAX)] = 10.0
-
-
-class NotHereError(ResilienceError):
-    """What was asked for is not there, or not any more."""
-
-    default_code = ErrorCode.SESSION_EXPIRED
-    http_status = 404
 
 
 class NoTroubleError(ResilienceError):
@@ -98,18 +61,18 @@ class Admin:
         self, monitoring: Monitoring, *, shutdown: Callable[[], object], is_demo: bool
     ) -> None:
         self._monitoring = monitoring
-        self._hub = monitoring.hub
         self._shutdown = shutdown
         self._is_demo = is_demo
 
     async def state(self) -> dict[str, object]:
         """Describe everything as it is now."""
-        monitoring, hub, metrics = self._monitoring, self._hub, self._monitoring.metrics
+        monitoring, metrics = self._monitoring, self._monitoring.metrics
+        hub, subject = monitoring.hub, monitoring.subject
         found = await monitoring.health.get_overall_health()
         return {
-            "now": hub.world.wall_now(),
+            "now": subject.world.wall_now(),
             "isDemo": self._is_demo,
-            "health": health_described(found, uptime=hub.uptime()),
+            "health": health_described(found, uptime=subject.uptime()),
             "figures": {name: metrics.value(name) for name in sorted(metrics.names)},
             "byLabel": {
                 name: values
@@ -127,10 +90,13 @@ class Admin:
             "breakers": monitoring.breakers(),
             "gateways": [manager.statistics() for manager in monitoring.managers],
             "outboxes": monitoring.outbox_figures,
-            "limits": {
+            "limits": None
+            if hub is None
+            else {
                 "connections": hub.settings.connections_max,
                 "sessions": hub.settings.sessions_max,
             },
+            "panels": await monitoring.panels.described(),
             "errors": monitoring.errors.statistics(),
             "tasks": {
                 name: {
@@ -144,20 +110,25 @@ class Admin:
         }
 
     def trends(self, window: str) -> dict[str, object]:
-        """Return points for the plots: seconds ago, and the value."""
-        seconds, metrics = WINDOWS[window], self._monitoring.metrics
-        return {"window": seconds, "series": {n: metrics.series(n, seconds) for n in TRENDS}}
+        """Return the plots in their order: title, kind of metric, and points of seconds ago and value."""
+        seconds, monitoring = WINDOWS[window], self._monitoring
+        metrics = monitoring.metrics
+        plots = [
+            {
+                "name": name,
+                "title": title,
+                "kind": metrics.kind(name).value,
+                "points": metrics.series(name, seconds),
+            }
+            for name, title in monitoring.trends.items()
+            if monitoring.hub is not None or name not in TRENDS or metrics.is_known(name)
+        ]
+        return {"window": seconds, "plots": plots}
 
     def connections(self) -> dict[str, object]:
-        """List connections, those in trouble first, at most 500."""
-        hub = self._hub
-        listed = [_connection(each, hub.now()) for each in hub.connections]
-        listed.sort(key=lambda each: (each["state"] == "open", str(each["kind"]), str(each["id"])))
-        states: dict[str, int] = {}
-        for each in listed:
-            states[str(each["state"])] = states.get(str(each["state"]), 0) + 1
-        states["absent"] = sum(1 for each in hub.sessions.values() if each.connection is None)
-        return {"states": states, "connections": listed[:CONNECTIONS_MAX]}
+        """List connections of the hub, those in trouble first, at most 500."""
+        hub = self._monitoring.hub
+        return {"states": {}, "connections": []} if hub is None else describe_connections(hub)
 
     def log(self, level: str, search: str) -> dict[str, object]:
         """Return the last lines of the log, newest first."""
@@ -172,8 +143,8 @@ class Admin:
 
     def events(self) -> dict[str, object]:
         """Return the last errors and alerts, newest first."""
-        monitoring, hub = self._monitoring, self._hub
-        began = hub.world.wall_now() - hub.now()
+        monitoring, subject = self._monitoring, self._monitoring.subject
+        began = subject.world.wall_now() - subject.now()
         errors = [
             {
                 "at": error.at,
@@ -199,16 +170,9 @@ class Admin:
         """
         if not self._is_demo:
             raise NoTroubleError("Start the server with --demo to trouble connections.")
-        for connection in self._hub.connections:
-            link = connection.link
-            if _name(connection) != wish.connection or not isinstance(link, Troubled):
-                continue
-            if wish.do == "cut":
-                link.cut()
-            else:
-                link.stall(wish.seconds)
-            return
-        raise NotHereError("This connection has gone already, or cannot be troubled.")
+        if self._monitoring.hub is None:
+            raise NotHereError("This program has no connections that can be troubled.")
+        make_trouble(self._monitoring.hub, wish)
 
 
 def admin_routes(admin: Admin, access: AdminAccess) -> list[ControllerRouterHandler]:
@@ -229,7 +193,9 @@ def admin_routes(admin: Admin, access: AdminAccess) -> list[ControllerRouterHand
         return await admin.state()
 
     @get("/trends", sync_to_thread=False)
-    def trends(window: Literal["1m", "5m", "60m"] = "5m") -> dict[str, object]:
+    def trends(
+        window: Annotated[Literal["1m", "5m", "60m"], QueryParameter()] = "5m",
+    ) -> dict[str, object]:
         return admin.trends(window)
 
     @get("/connections", sync_to_thread=False)
@@ -238,8 +204,8 @@ def admin_routes(admin: Admin, access: AdminAccess) -> list[ControllerRouterHand
 
     @get("/log", sync_to_thread=False)
     def log(
-        level: Literal["info", "warning", "error"] = "info",
-        search: Annotated[str, Parameter(max_length=100)] = "",
+        level: Annotated[Literal["info", "warning", "error"], QueryParameter()] = "info",
+        search: Annotated[str, QueryParameter(max_length=100)] = "",
     ) -> dict[str, object]:
         return admin.log(level, search)
 
@@ -248,7 +214,7 @@ def admin_routes(admin: Admin, access: AdminAccess) -> list[ControllerRouterHand
         return admin.events()
 
     @post("/chaos", sync_to_thread=False, status_code=204)
-    def chaos(data: Trouble) -> None:
+    def chaos(data: Annotated[Trouble, Body()]) -> None:
         admin.trouble(data)
 
     guarded = Router(
@@ -262,7 +228,7 @@ def admin_routes(admin: Admin, access: AdminAccess) -> list[ControllerRouterHand
 
 def _access_routes(access: AdminAccess) -> list[ControllerRouterHandler]:
     @post("/api/admin/sign-in", sync_to_thread=False, status_code=204, tags=["admin"])
-    def sign_in(data: SignIn, request: Request[Any, Any, Any]) -> Response[None]:
+    def sign_in(data: Annotated[SignIn, Body()], request: Request[Any, Any, Any]) -> Response[None]:
         """Exchange the token for a cookie."""
         address = request.client.host if request.client else ""
         cookie = Cookie(
@@ -284,34 +250,3 @@ def _access_routes(access: AdminAccess) -> list[ControllerRouterHandler]:
         return response
 
     return [sign_in, sign_out]
-
-
-def _name(connection: Connection) -> str:
-    """Name a connection without telling what could be used to take it over."""
-    session = connection.session
-    told = f"{id(connection)}-{session.id if session is not None else ''}"
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-def _connection(connection: Connection, now: float) -> dict[str, object]:
-    session = connection.session
-    silent = now - connection.silent_since if connection.silent_since is not None else 0.0
-    if session is None:
-        state = "opening"
-    elif connection.is_lagging:
-        state = "slow reader"
-    elif silent > SILENT_AFTER:
-        state = "silent"
-    else:
-        state = "open"
-    rtt = session.rtt_ms() if session is not None else None
-    kind = session.principal.split(":", 1)[0] if session is not None else ""
-    return {
-        "id": _name(connection),
-        "kind": kind,
-        "state": state,
-        "remote": connection.handshake.remote,
-        "rttMs": rtt,
-        "silentFor": round(silent, 1),
-        "channels": len(session.channels) if session is not None else 0,
-    }

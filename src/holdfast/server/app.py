@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
     from holdfast.server.monitoring import Monitoring
-    from holdfast.session import Hub
+    from holdfast.server.subject import Subject
 
 log = logging.getLogger("holdfast.server")
 
@@ -38,7 +38,7 @@ Visitor = Callable[[Mapping[str, str]], tuple[str, str] | None]
 
 
 def build_app(
-    hub: Hub,
+    subject: Subject,
     routes: Sequence[ControllerRouterHandler] = (),
     pages: Mapping[str, str] | None = None,
     visitor: Visitor | None = None,
@@ -47,14 +47,14 @@ def build_app(
     """Build the ASGI application.
 
     Args:
-        hub: whose health is reported.
+        subject: whose health is reported: a hub, or what describes a program without one.
         routes: Litestar handlers of the applications.
         pages: first path segment → built page.
         visitor: says of cookies who it is: a tier of ``limits.HTTP_TIERS`` and a key; None for strangers.
         monitoring: of the server, shown by ``/health`` and ``/metrics``.
     """
     app = Litestar(
-        route_handlers=[*health_routes(hub, monitoring), *routes],
+        route_handlers=[*health_routes(subject, monitoring), *routes],
         exception_handlers={
             ResilienceError: _answer_error,
             HTTPException: _answer_http_error,
@@ -65,7 +65,7 @@ def build_app(
         openapi_config=OpenAPIConfig(title="Holdfast", version="1", path="/api/docs"),
         logging_config=None,
     )
-    limited = VisitorLimit(app, hub, visitor)
+    limited = VisitorLimit(app, subject, visitor)
     return Pages(limited, pages or {})  # type: ignore[arg-type,return-value]
 
 
@@ -76,9 +76,9 @@ class VisitorLimit:
     a hall behind one address does not hold up the people who sit in it.
     """
 
-    def __init__(self, app: ASGIApp, hub: Hub, visitor: Visitor | None) -> None:
+    def __init__(self, app: ASGIApp, subject: Subject, visitor: Visitor | None) -> None:
         self._app = app
-        self._hub = hub
+        self._subject = subject
         self._visitor = visitor
         self._strangers = RateLimiter(
             RateLimitConfig(limits.HTTP_RATE, 1.0, limits.HTTP_BURST),
@@ -109,7 +109,7 @@ class VisitorLimit:
         await response.to_asgi_response(None, Request(scope))(scope, receive, send)
 
     def _take(self, scope: Scope) -> float:
-        now = self._hub.now()
+        now = self._subject.now()
         if self._visitor is not None:
             headers = [v.decode("latin-1") for k, v in scope["headers"] if k.lower() == b"cookie"]
             known = self._visitor(cookies_of(headers)) if headers else None

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from holdfast.health import OverallHealth
     from holdfast.server.monitoring import Monitoring
-    from holdfast.session import Hub
+    from holdfast.server.subject import Subject
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_routes(hub: Hub, monitoring: Monitoring | None) -> list[ControllerRouterHandler]:
+def health_routes(subject: Subject, monitoring: Monitoring | None) -> list[ControllerRouterHandler]:
     """Make the routes.
 
     Args:
-        hub: says whether it can be used.
+        subject: says whether it can do its job.
         monitoring: knows the rest; without it ``/health`` says no more than ``/health/ready``.
     """
 
@@ -35,7 +35,7 @@ def health_routes(hub: Hub, monitoring: Monitoring | None) -> list[ControllerRou
     @get("/health/ready", sync_to_thread=False, tags=["health"])
     def ready() -> Response[dict[str, str]]:
         """Say whether the program can do its job now: 200, or 503."""
-        if hub.is_ready:
+        if subject.is_ready:
             return Response({"status": "ready"})
         return Response({"status": "not ready"}, status_code=HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -43,16 +43,16 @@ def health_routes(hub: Hub, monitoring: Monitoring | None) -> list[ControllerRou
     async def health() -> Response[dict[str, object]]:
         """Describe the state of the parts: 200, or 503 when the server cannot do its job."""
         if monitoring is None:
-            status = HealthStatus.HEALTHY if hub.is_ready else HealthStatus.UNHEALTHY
+            status = HealthStatus.HEALTHY if subject.is_ready else HealthStatus.UNHEALTHY
             body: dict[str, object] = {
                 "status": status.name.lower(),
-                "uptime_s": round(hub.uptime(), 1),
+                "uptime_s": round(subject.uptime(), 1),
                 "components": {},
             }
         else:
             found = await monitoring.health.get_overall_health()
             status = found.status
-            body = described(found, uptime=hub.uptime())
+            body = described(found, uptime=subject.uptime())
         code = HTTPStatus.OK if status < HealthStatus.UNHEALTHY else HTTPStatus.SERVICE_UNAVAILABLE
         return Response(body, status_code=code)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
+from holdfast import limits
 from holdfast.health import (
     HealthChecker,
     HealthCheckResult,
@@ -26,6 +27,9 @@ from holdfast.ops import (
     set_error_handler,
 )
 from holdfast.resilience import CircuitState
+from holdfast.server.hub_monitoring import HubSubject, check_hub, keep_commits, read_hub
+from holdfast.server.panels import Panels
+from holdfast.session import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
     from holdfast.connection import ConnectionManager
     from holdfast.delivery import Outbox
     from holdfast.ops.alerts import Webhook
-    from holdfast.session import Hub
+    from holdfast.server.panels import Panel
+    from holdfast.server.subject import Subject
 
 log = logging.getLogger("holdfast.server")
 
@@ -48,42 +53,67 @@ LAG_HIGH: Final = 0.5
 """Seconds that the loop may be late before that is degraded."""
 
 
+TRENDS: Final = {
+    "holdfast_connections": "Connections",
+    "holdfast_messages_received_total": "Messages from clients",
+    "holdfast_deliveries_total": "Events delivered",
+    "holdfast_connections_closed_total": "Connections lost",
+    "holdfast_commit_seconds": "Commit, 95 of 100 within",
+    "holdfast_loop_lag_seconds": "Event loop late by",
+    "holdfast_cpu_share": "Processor",
+    "holdfast_memory_bytes": "Memory",
+}
+"""Plots of the dashboard in their order; one without any figures (of a program without a hub) is not shown."""
+
+
 class Monitoring:
     """Watches one server; use it as an async context manager.
 
     Args:
-        hub: of the server.
+        subject: that is served: a hub, or what describes a program without one.
         data: folder of its data.
         recent: the last lines of its log.
         webhook: told of alerts.
         on_given_up: called with name and error when a task without which the server is blind keeps dying.
+
+    Attributes:
+        subject: that is served.
+        hub: whose sessions are watched; None for a program without.
+        metrics: a program declares and counts its own here as well.
+        health: a program registers its own checks here as well.
+        alerts: a program adds its own rules here as well.
+        trends: plots of the dashboard in order: metric → title.
+        panels: sections of the dashboard that the program fills.
     """
 
     def __init__(
         self,
-        hub: Hub,
+        subject: Subject,
         data: Path,
         *,
         recent: RecentLog | None = None,
         webhook: Webhook | None = None,
         on_given_up: Callable[[str, BaseException], object] | None = None,
     ) -> None:
-        self.hub = hub
+        self.subject = HubSubject(subject) if isinstance(subject, Hub) else subject
+        self.hub: Hub | None = None
         self.recent = RecentLog() if recent is None else recent
         self.systemd = Systemd()
         self.watchdog = LoopWatchdog(systemd=self.systemd)
         self.health = HealthChecker()
-        self.metrics = Metrics(now=hub.now)
+        self.metrics = Metrics(now=subject.now)
         self.errors = ErrorHandler(on_error=self._count_error)
         self.alerts = Alerts(self.metrics, webhook=webhook)
         self.supervisor = Supervisor(on_given_up=on_given_up)
         self.outboxes: list[Outbox] = []
         self.outbox_figures: list[dict[str, float]] = []
         self.managers: list[ConnectionManager] = []
+        self.trends = dict(TRENDS)
+        self.panels = Panels()
         self._data = data
         self._process = psutil.Process()
         self._known_health: dict[str, HealthStatus] = {}
-        self._read_hub()
+        self._read_program()
         self._read_process()
         self._check_parts()
 
@@ -109,32 +139,28 @@ class Monitoring:
 
     # --- what is read -----------------------------------------------------------------------
 
-    def _read_hub(self) -> None:
-        hub, metrics, counts = self.hub, self.metrics, self.hub.counts
-        metrics.read("holdfast_connections", lambda: len(hub.connections))
-        metrics.read("holdfast_sessions", lambda: len(hub.sessions))
-        metrics.read("holdfast_channels", lambda: len(hub.channels))
-        metrics.read("holdfast_uptime_seconds", hub.uptime)
-        metrics.follow("holdfast_connections_opened_total", lambda: counts.connections_opened)
-        metrics.follow("holdfast_connections_closed_total", lambda: counts.connections_closed)
-        metrics.follow("holdfast_connections_refused_total", lambda: counts.connections_refused)
-        metrics.follow("holdfast_sessions_opened_total", lambda: counts.sessions_opened)
-        metrics.follow("holdfast_sessions_resumed_total", lambda: counts.sessions_resumed)
-        metrics.follow("holdfast_messages_received_total", lambda: counts.messages)
-        metrics.follow("holdfast_messages_failed_total", lambda: counts.messages_failed)
-        metrics.follow("holdfast_events_total", lambda: counts.events)
-        metrics.follow("holdfast_deliveries_total", lambda: counts.deliveries)
+    def _read_program(self) -> None:
+        subject, metrics = self.subject, self.metrics
+        metrics.read("holdfast_uptime_seconds", subject.uptime)
         metrics.read("holdfast_loop_lag_seconds", lambda: self.watchdog.lag)
         metrics.read("holdfast_alerts", lambda: len(self.alerts.raised))
         metrics.read("holdfast_breakers_open", self._open_breakers)
-        if hub.has_store:
-            metrics.read("holdfast_store_queue", lambda: hub.database.queue_depth)
+        database = subject.database
+        if database is not None:
+            metrics.read("holdfast_store_queue", lambda: database.queue_depth)
+
+    def add_hub(self, hub: Hub) -> None:
+        """Watch a hub as well; done already when the subject is one."""
+        assert self.hub is None, "one hub is watched already"
+        self.hub = hub
+        read_hub(hub, self.metrics)
+        check_hub(hub, self.health, needs=["store"] if self._has_store_check else [])
 
     def breakers(self) -> dict[str, dict[str, object]]:
         """Describe all circuit breakers, by name."""
         found: dict[str, dict[str, object]] = {}
-        if self.hub.has_store:
-            found["store"] = self.hub.database.breaker.statistics()
+        if self.subject.database is not None:
+            found["store"] = self.subject.database.breaker.statistics()
         for outbox in self.outboxes:
             found |= outbox.breakers.statistics()
         for manager in self.managers:
@@ -164,6 +190,16 @@ class Monitoring:
         category = getattr(error, "category", "system")
         self.metrics.count("holdfast_errors_total", label=str(category))
 
+    def add_trend(self, metric: str, title: str) -> None:
+        """Plot a metric of the program on the dashboard: a counter as its rate, a duration as its 95th percentile."""
+        assert metric in self.metrics.names, f"{metric} is not declared"
+        assert metric in self.trends or len(self.trends) < limits.TRENDS_MAX, "too many plots"
+        self.trends[metric] = title
+
+    def add_panel(self, name: str, panel: Panel) -> None:
+        """Show a section of the program's own on the dashboard; see ``holdfast.server.panels``."""
+        self.panels.add(name, panel)
+
     def add_outbox(self, outbox: Outbox) -> None:
         """Watch an outbox as well."""
         self.outboxes.append(outbox)
@@ -187,35 +223,37 @@ class Monitoring:
 
     def _check_parts(self) -> None:
         health = self.health
-        health.register_check("store", self._store)
-        health.register_check("sessions", self._sessions, needs=["store"])
+        if self._has_store_check:
+            health.register_check("store", self._store)
+        if not isinstance(self.subject, HubSubject):
+            health.register_check("program", self._program)
+        else:
+            self.add_hub(self.subject.hub)
         health.register_check("disk", self._disk)
         health.register_check("loop", self._loop, is_critical=False)
         health.register_check("tasks", self._tasks, is_critical=False)
 
+    @property
+    def _has_store_check(self) -> bool:
+        return self.subject.database is not None or isinstance(self.subject, HubSubject)
+
     async def _store(self) -> HealthCheckResult:
-        hub = self.hub
+        database = self.subject.database
         details: dict[str, object] = {
-            "writes_waiting": hub.database.queue_depth if hub.has_store else 0
+            "writes_waiting": 0 if database is None else database.queue_depth
         }
-        if not hub.is_ready:
+        if isinstance(self.subject, HubSubject) and not self.subject.is_ready:
             return HealthCheckResult(HealthStatus.UNHEALTHY, "it cannot be used for now", details)
-        if hub.has_store and hub.database.breaker.state is not CircuitState.CLOSED:
+        if database is not None and database.breaker.state is not CircuitState.CLOSED:
             return HealthCheckResult(
                 HealthStatus.UNHEALTHY, "the disk has failed several times", details
             )
         return HealthCheckResult(HealthStatus.HEALTHY, details=details)
 
-    async def _sessions(self) -> HealthCheckResult:
-        hub = self.hub
-        details: dict[str, object] = {
-            "known": len(hub.sessions),
-            "connections": len(hub.connections),
-            "channels": len(hub.channels),
-        }
-        if len(hub.connections) >= 0.9 * hub.settings.connections_max:
-            return HealthCheckResult(HealthStatus.DEGRADED, "nearly full", details)
-        return HealthCheckResult(HealthStatus.HEALTHY, details=details)
+    async def _program(self) -> HealthCheckResult:
+        if self.subject.is_ready:
+            return HealthCheckResult(HealthStatus.HEALTHY)
+        return HealthCheckResult(HealthStatus.UNHEALTHY, "it cannot do its job for now")
 
     def _disk(self) -> HealthCheckResult:
         free = shutil.disk_usage(self._data).free
@@ -253,9 +291,8 @@ class Monitoring:
                     log.warning("%s is %s now %s", name, result.status.name.lower(), result.message)
                 self._known_health[name] = result.status
             self.outbox_figures = [await each.statistics() for each in self.outboxes]
-            commits = self.hub.counts.commits
-            while commits:
-                self.metrics.observe("holdfast_commit_seconds", commits.popleft())
+            if self.hub is not None:
+                keep_commits(self.hub, self.metrics)
             await asyncio.sleep(0.5)
 
     def _raised(self, alert: Alert) -> None:

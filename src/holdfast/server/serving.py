@@ -1,4 +1,4 @@
-"""Runs an application on one port: uvicorn for HTTP, the hub's own protocol for WebSockets."""
+"""Runs a program on one port: uvicorn for HTTP, a protocol of the program's own for WebSockets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -15,13 +16,9 @@ from holdfast import limits
 from holdfast.errors import ErrorCode, NetworkError
 from holdfast.ops import Phase, ShutdownManager
 from holdfast.server.http import BoundedHttpProtocol
-from holdfast.server.ws import uvicorn_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from holdfast.server.settings import ServerSettings
-    from holdfast.session import Hub
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 log = logging.getLogger("holdfast.server")
 
@@ -76,10 +73,10 @@ class _Server(uvicorn.Server):
 
 async def serve(
     app: Any,
-    hub: Hub,
     listener: socket.socket,
-    settings: ServerSettings,
     *,
+    ws: type[asyncio.Protocol] | None,
+    tell_clients: Callable[[], Awaitable[object]],
     on_ready: Callable[[], None],
     shutdown: ShutdownManager | None = None,
 ) -> None:
@@ -87,15 +84,16 @@ async def serve(
 
     Args:
         app: ASGI application for HTTP.
-        hub: running; it is told to let go of its clients when the server ends.
         listener: bound socket.
-        settings: of the server.
+        ws: made by ``uvicorn_protocol``, or another class of that kind; None when there are no WebSockets.
+        tell_clients: awaited first when the server ends, to let go of its clients; for a hub,
+            ``partial(hub.stop, spread=settings.drain)``.
         on_ready: called when connections are taken.
         shutdown: ends it; further steps may have been added.
     """
     config = uvicorn.Config(
         app,
-        ws=uvicorn_protocol(hub, origins=settings.origins),
+        ws=ws or "none",
         http=BoundedHttpProtocol,
         lifespan="off",
         log_config=None,
@@ -109,9 +107,6 @@ async def serve(
 
     def force() -> None:
         server.should_exit = server.force_exit = True
-
-    async def tell_clients() -> None:
-        await hub.stop(spread=settings.drain)
 
     async def close_http() -> None:
         server.should_exit = True
@@ -132,3 +127,23 @@ async def serve(
         await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
     await serving
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the event loop, to be given to ``asyncio.Runner``; None for asyncio's own.
+
+    Args:
+        name: ``asyncio``, ``uvloop``, or ``auto`` for uvloop where it is installed.
+
+    Raises:
+        ImportError: uvloop was asked for and is not installed.
+    """
+    if name == "asyncio" or sys.platform == "win32":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        if name == "uvloop":
+            raise
+        return None
+    return uvloop.new_event_loop

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast import limits
 from holdfast.ops import RULES, Kind, Metric, Metrics
-from holdfast.server.admin import TRENDS
+from holdfast.server.monitoring import TRENDS
 
 
 class Clock:

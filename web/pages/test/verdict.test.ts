@@ -7,7 +7,7 @@ const well: AdminState = {
   now: 0, isDemo: false,
   health: { status: "healthy", uptime_s: 60, components: { store: { status: "healthy" } } },
   figures: {}, byLabel: {}, rates: {}, commits: {}, alerts: [], breakers: {}, gateways: [], outboxes: [],
-  limits: { connections: 20_000, sessions: 100_000 },
+  limits: { connections: 20_000, sessions: 100_000 }, panels: {},
   errors: { total: 0, emergencies: [] }, tasks: {}, shutdown: { phase: "running", reason: "" },
 };
 const everybody: Connected = { states: { open: 300, absent: 0 }, connections: [] };

@@ -6,6 +6,7 @@ import { Events } from "./Events";
 import { Gateways } from "./Gateways";
 import { Gauges } from "./Gauges";
 import { LogLines } from "./LogLines";
+import { Panels } from "./Panels";
 import { Parts } from "./Parts";
 import { Plots } from "./Plots";
 import type { AdminState, Connected } from "./types";
@@ -39,8 +40,9 @@ export function Dashboard({ polled, onSignedOut }: { readonly polled: Polled<Adm
         <Gauges state={state} connected={connections.value} />
         <Plots />
         <Parts state={state} />
+        <Panels panels={state.panels} />
         <Gateways state={state} />
-        <Connections connected={connections.value} isDemo={state.isDemo} again={connections.again} />
+        {state.limits !== null && <Connections connected={connections.value} isDemo={state.isDemo} again={connections.again} />}
         <Events />
         <LogLines />
       </main>

@@ -33,12 +33,12 @@ export function Parts({ state }: { readonly state: AdminState }): ReactNode {
           </li>
         ))}
       </ul>
-      <div className="reasons">
+      {state.limits !== null && <div className="reasons">
         <Reasons title="Connections ended by" found={closed} />
         <Reasons title="Handshakes refused" found={refused} />
         <Reasons title="Messages refused" found={failed} />
         <Reasons title="99 of 100 commits within" found={Object.entries(state.commits).map(([window, each]) => [spans[window] ?? window, each["p99"] ?? 0])} shown={milliseconds} />
-      </div>
+      </div>}
     </section>
   );
 }

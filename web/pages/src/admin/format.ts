@@ -26,12 +26,20 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** A value of a program's own section. */
+export function cell(value: string | number | boolean | null | undefined): string {
+  if (value === null || value === undefined || value === "") return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? count(value) : value;
+}
+
 export function clock(at: number): string {
   return new Date(at * 1000).toLocaleTimeString();
 }
 
 const partNames: Readonly<Record<string, string>> = {
   store: "The store", sessions: "Sessions", disk: "The disk", loop: "The event loop", tasks: "Background tasks",
+  program: "The program",
 };
 
 export function partName(name: string): string {

@@ -16,6 +16,26 @@ export interface Gateway {
   readonly messages_out: number;
 }
 
+export type Cell = string | number | boolean | null;
+
+export interface PanelTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** How many rows more there are than are shown. */
+  readonly more: number;
+  readonly empty: string;
+}
+
+/** A section that the program fills; the page knows nothing of what it means. */
+export interface Panel {
+  readonly title: string;
+  readonly figures: Readonly<Record<string, Cell>>;
+  readonly tables: readonly PanelTable[];
+  /** Why it could not be filled; empty when it could. */
+  readonly error: string;
+}
+
 export interface AdminState {
   readonly now: number;
   readonly isDemo: boolean;
@@ -28,7 +48,9 @@ export interface AdminState {
   readonly breakers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly gateways: readonly { readonly connections: Readonly<Record<string, Gateway>> }[];
   readonly outboxes: readonly Readonly<Record<string, number>>[];
-  readonly limits: { readonly connections: number; readonly sessions: number };
+  /** Null for a program without sessions: it shows panels of its own. */
+  readonly limits: { readonly connections: number; readonly sessions: number } | null;
+  readonly panels: Readonly<Record<string, Panel>>;
   readonly errors: { readonly total: number; readonly emergencies: readonly string[] };
   readonly tasks: Readonly<Record<string, { readonly isRunning: boolean; readonly restarts: number; readonly lastError: string }>>;
   readonly shutdown: { readonly phase: string; readonly reason: string };
@@ -51,9 +73,16 @@ export interface Connected {
 
 export type Window = "1m" | "5m" | "60m";
 
+export interface Trend {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: "counter" | "gauge" | "duration";
+  readonly points: readonly (readonly [number, number])[];
+}
+
 export interface Trends {
   readonly window: number;
-  readonly series: Readonly<Record<string, readonly (readonly [number, number])[]>>;
+  readonly plots: readonly Trend[];
 }
 
 export interface Happened {
