@@ -34,8 +34,8 @@ async def resolve(endpoint: Endpoint, timeout: float) -> list[Candidate]:  # noq
         OSError: it has none.
         NetworkTimeoutError: 1001; the resolver does not answer.
     """
-    if endpoint.proxy is not None:
-        return [Candidate(endpoint, "")]
+    if endpoint.proxy is not None or endpoint.via is not None:
+        return [Candidate(endpoint, "")]  # the name is not looked up here
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
@@ -161,6 +161,8 @@ async def _connect(
     candidate: Candidate, build: Callable[[], StreamTransport | WebSocketTransport]
 ) -> StreamTransport | WebSocketTransport:
     endpoint = candidate.endpoint
+    if endpoint.via is not None:
+        return await endpoint.via.connect(endpoint, build)
     loop = asyncio.get_running_loop()
     tls: dict[str, Any] = {}
     if endpoint.is_tls:

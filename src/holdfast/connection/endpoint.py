@@ -9,14 +9,30 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+T = TypeVar("T", bound="asyncio.Protocol")
 
 PORTS: Final = {"ws": 80, "wss": 443, "tcp": 0, "tls": 0}
+
+
+class Via(Protocol):
+    """A way to an endpoint that is neither direct nor a proxy, such as through another gateway."""
+
+    async def connect(self, endpoint: Endpoint, build: Callable[[], T]) -> T:
+        """Open a connection, with TLS where the endpoint has it, and return the protocol that was built for it.
+
+        Raises:
+            NetworkError: 1002; the way does not lead there.
+            OSError: TCP or TLS failed.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +45,7 @@ class Endpoint:
         proxy: ``socks5://[user:password@]host:port``, through which all goes; it resolves the name.
         headers: of the WebSocket's handshake.
         subprotocols: offered with it.
+        via: the way to it, which knows its name; None for the direct one.
 
     Raises:
         ValueError: the URL has no such scheme, no host or no port.
@@ -39,6 +56,7 @@ class Endpoint:
     proxy: str | None = None
     headers: Mapping[str, str] | None = None
     subprotocols: Sequence[str] = ()
+    via: Via | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -74,7 +92,7 @@ class Endpoint:
 
 
 class Candidate(NamedTuple):
-    """One address of an endpoint; an empty one is left to the proxy."""
+    """One address of an endpoint; an empty one is left to the proxy, or to the way there."""
 
     endpoint: Endpoint
     address: str

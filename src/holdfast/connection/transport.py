@@ -184,6 +184,10 @@ class StreamTransport(FlowProtocol):
         """Send a message; harmless when the connection is gone."""
         self.write(self._framing.encode(message))
 
+    def reframe(self, framing: Framing) -> None:
+        """Cut what comes from now on by another framing, and write what is sent by it."""
+        self._framing = framing
+
     def ping(self, number: int) -> None:
         """Ask for an answer; does nothing where the framing has no pings."""
         data = self._framing.control(Control(is_answer=False, number=number))
