@@ -1,0 +1,1 @@
+"""Named agents on nodes that call each other, whatever breaks in between."""
