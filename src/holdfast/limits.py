@@ -263,6 +263,18 @@ NODE_TTL: Final = 14 * 24 * 3600.0
 NODE_BODY_BYTES_MAX: Final = 48 * KIB
 """One message of a node (refused); fits the largest envelope with all that is around it."""
 
+NODE_PAYLOAD_BYTES_MAX: Final = 63 * KIB
+"""The ciphertext of one frame (refused); with its frame and seal it is the largest envelope."""
+
+NODE_ID_MAX: Final = 64
+"""Characters of a message's or a room's id (refused)."""
+
+NODE_PLACES_MAX: Final = 4
+"""Gateways that one mailbox is put on (refused)."""
+
+NODE_LINK_MAX: Final = 2_900
+"""Characters of an invitation (refused): what a QR code holds."""
+
 NODE_KIND_MAX: Final = 32
 """Characters of a message's kind (refused)."""
 

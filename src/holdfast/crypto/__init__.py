@@ -5,9 +5,9 @@ from holdfast.crypto.envelope import (
     CONTENT_BYTES_MAX,
     ENVELOPE_BYTES_MAX,
     SIZES,
+    EnvelopeKey,
     InvitationKey,
     InvitationSealKey,
-    MailboxKey,
     SealKey,
 )
 from holdfast.crypto.identity import IdentityKeys, fingerprint
@@ -21,11 +21,11 @@ __all__ = [
     "CONTENT_BYTES_MAX",
     "ENVELOPE_BYTES_MAX",
     "SIZES",
+    "EnvelopeKey",
     "IdentityKeys",
     "InvitationKey",
     "InvitationSealKey",
     "Keystore",
-    "MailboxKey",
     "PairKey",
     "PairMessage",
     "PairRatchet",

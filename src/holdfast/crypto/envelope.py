@@ -6,7 +6,7 @@ which message of which conversation it is, and not whether it is a message, an a
 key encapsulation is the hybrid of ML-KEM-768 and X25519: who records envelopes has to break both. Each copy is
 sealed anew, so that two gateways cannot match copies.
 
-There are two kinds of key. A ``MailboxKey`` is the hybrid one; its public half has 1216 bytes, too many for a link.
+There are two kinds of key. A ``EnvelopeKey`` is the hybrid one; its public half has 1216 bytes, too many for a link.
 So an invitation carries an ``InvitationKey``: X25519, and within it a cipher with the secret of the invitation,
 which a recorder without the link does not have. Both give envelopes of the same sizes.
 
@@ -62,7 +62,7 @@ CONTENT_BYTES_MAX: Final = ENVELOPE_BYTES_MAX - _HYBRID_OVERHEAD - _LENGTH.size
 """What fits into the largest envelope of either kind, in bytes."""
 
 
-class MailboxKey:
+class EnvelopeKey:
     """The private half of a mailbox's key.
 
     Args:
@@ -73,7 +73,7 @@ class MailboxKey:
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != self.SIZE:
-            raise EnvelopeError(f"A mailbox key has {self.SIZE} bytes, not {len(raw)}.")
+            raise EnvelopeError(f"An envelope key has {self.SIZE} bytes, not {len(raw)}.")
         self.raw = raw
         mlkem = MLKEM768PrivateKey.from_seed_bytes(raw[:_MLKEM_SEED])
         classic = X25519PrivateKey.from_private_bytes(raw[_MLKEM_SEED:])
@@ -83,7 +83,7 @@ class MailboxKey:
         )
 
     @classmethod
-    def generate(cls, world: World) -> MailboxKey:
+    def generate(cls, world: World) -> EnvelopeKey:
         """Make a new one."""
         return cls(world.secret_bytes(cls.SIZE))
 
@@ -100,7 +100,7 @@ class SealKey:
     """The public half of a mailbox's key, of somebody else: what is written to him is sealed to it.
 
     Args:
-        raw: 1216 bytes, as ``MailboxKey.public``.
+        raw: 1216 bytes, as ``EnvelopeKey.public``.
 
     Raises:
         EnvelopeError: 9002; it is no key.
@@ -151,7 +151,7 @@ class InvitationKey:
         return cls(world.secret_bytes(cls.SIZE))
 
     def open(self, sealed: bytes) -> bytes:
-        """Open an envelope; as ``MailboxKey.open``."""
+        """Open an envelope; as ``EnvelopeKey.open``."""
         _check_size(sealed)
         try:
             inner = _CLASSIC.decrypt(sealed, self._key, _INVITED)

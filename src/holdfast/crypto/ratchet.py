@@ -3,7 +3,8 @@
 Theory. Every message has a key of its own that is forgotten with its use, and every answer brings fresh
 Diffie-Hellman keys: who steals the keys of today reads neither yesterday nor, after the next answer, tomorrow. The
 library keeps at most 40 keys of skipped messages, so it is given messages in order (``holdfast.node.machine``). A
-ratchet that was used must be stored in the transaction that stores what came of it: a key used twice, or one forgotten too early,
+ratchet that was used must be stored in the transaction that stores what came of it: a key used twice, or one
+forgotten too early,
 is a message lost.
 """
 
