@@ -21,6 +21,9 @@ SERVICES_MAX: Final = 64
 ERROR_PACKET_BYTES_MAX: Final = 4096
 """Bytes of a packet that an error carries back; a larger one is not returned (0 stands for it)."""
 
+OTHER_DATA_BYTES_MAX: Final = 2048
+"""Bytes of a mud's "other data" in its row (left out)."""
+
 # --- router ---------------------------------------------------------------------------------------
 
 ROUTER_MUDS_MAX: Final = 5000
@@ -41,8 +44,14 @@ ROUTER_CONNECTIONS_MAX: Final = 2000
 ROUTER_PER_ADDRESS_MAX: Final = 32
 """Connections from one address; live routers have the same (one more is closed at once)."""
 
+ROUTER_ACCEPT_RATE: Final = 5.0
+"""Connections a second from one address in the long run (closed at once)."""
+
+ROUTER_ACCEPT_BURST: Final = 32
+"""Connections at once from one address after a rest: as many as it may have."""
+
 ROUTER_PACKET_RATE: Final = 100.0
-"""Packets a second that one mud may send in the long run (told with ``not-allowed``, then waited for)."""
+"""Packets a second that one mud may send in the long run (it is told so, and then read more slowly)."""
 
 ROUTER_PACKET_BURST: Final = 400
 """Packets at once after a rest."""
@@ -58,6 +67,18 @@ ROUTER_STARTUP_TIMEOUT: Final = 20.0
 
 ROUTER_WRITE_QUEUE_MAX: Final = 4 * 1024 * 1024
 """Bytes that wait for a mud that does not read (it is dropped, and comes back)."""
+
+ROUTER_GONE_MAX: Final = 1000
+"""Names of muds, and of channels, that are remembered as gone (the oldest is forgotten)."""
+
+ROUTER_LIST_DELAY: Final = 0.25
+"""Seconds for which changes of the lists are collected, so that a thousand muds that come at once are few packets."""
+
+ROUTER_SWEEP_INTERVAL: Final = 3600.0
+"""Seconds between two looks for muds that have been gone for long."""
+
+ROUTER_HELD_MAX: Final = 10_000
+"""Packets that wait for the disk (who sends more is not read from meanwhile)."""
 
 ROUTER_FORGET_AFTER: Final = 7 * 24 * 3600.0
 """Seconds after which a mud that is gone is deleted, as the protocol says."""
@@ -85,6 +106,12 @@ QUEUED_MAX: Final = 10_000
 UNCONFIRMED_MAX: Final = 20_000
 """Messages handed to a router whose arrival is not confirmed yet (QUEUE_FULL until a probe has returned)."""
 
+UNCONFIRMED_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Bytes of them (likewise): what a router that reads no more can make a gateway hold."""
+
+RECENT_MAX: Final = 5000
+"""Messages that an error which comes later can still be matched with (the oldest is forgotten)."""
+
 REQUESTS_MAX: Final = 1000
 """Questions to other muds that wait for their answers (QUEUE_FULL)."""
 
@@ -109,6 +136,9 @@ PLAYERS_MAX: Final = 512
 SEEN_MAX: Final = 10_000
 """Players elsewhere whose shown name and gender are remembered (the ones unused longest are forgotten)."""
 
+TOKENS_MAX: Final = 1000
+"""Muds that may connect out of band at any time (the oldest permission is void)."""
+
 ROUTERS_MAX: Final = 32
 """Routers that are remembered for failover (those past it are not taken)."""
 
@@ -132,3 +162,62 @@ ANSWERS_BURST: Final = 20
 
 ROUTER_ARRIVALS_MAX: Final = 10_000
 """Frames of a router that wait to be read (then it is not read from)."""
+
+# --- client API -----------------------------------------------------------------------------------
+
+API_MESSAGE_BYTES_MAX: Final = 256 * 1024
+"""Bytes of one message of a client: a list of 512 players with everything about them (closed)."""
+
+API_BATCH_MAX: Final = 100
+"""Calls in one batch (refused whole with -32600)."""
+
+API_CALLS_PENDING_MAX: Final = 1000
+"""Calls of one connection that are being done (-32001 with ``retry_after``)."""
+
+API_CONNECTIONS_MAX: Final = 1000
+"""Connections of clients, WebSocket and TCP together (503, or cut)."""
+
+API_AUTHENTICATE_TIMEOUT: Final = 10.0
+"""Seconds until a client has said who it is (closed)."""
+
+API_TRIES: Final = 20
+"""Wrong keys a minute and address (-32001 with ``retry_after``)."""
+
+API_REFUSED_MAX: Final = 200
+"""Refused messages in a row after which a connection is closed instead of answered."""
+
+API_BYTE_RATE: Final = 4 * 1024 * 1024
+"""Bytes a second and connection in the long run (-32001, and after many of these closed)."""
+
+API_BYTE_BURST: Final = 8 * 1024 * 1024
+"""Bytes at once and connection."""
+
+API_UNPROVED_BYTES_MAX: Final = 4096
+"""Bytes of one message before a client has said who it is (refused)."""
+
+API_KEYS_MAX: Final = 1000
+"""Keys of one gateway (refused)."""
+
+API_KEY_LENGTH_MIN, API_KEY_LENGTH_MAX = 16, 200
+"""Characters of a key: those that were in use elsewhere may be kept, guessable ones may not."""
+
+API_LINK_BYTES_MAX: Final = 256 * 1024
+"""Bytes that wait for a client above which events stay in the log until it has read."""
+
+EVENTS_KEPT: Final = 20_000
+"""Events that a client which was away can still get (the oldest is deleted, and the client told)."""
+
+EVENT_BYTES_KEPT: Final = 16 * 1024 * 1024
+"""Bytes of these (likewise)."""
+
+EVENTS_IN_MEMORY: Final = 2000
+"""Events that are not read from the disk again for a client that comes back soon."""
+
+EVENTS_UNSTORED_MAX: Final = 20_000
+"""Events that wait to be written (the oldest are not kept; a client that was away is told)."""
+
+EVENTS_PAGE: Final = 500
+"""Events that are read at once for a client that was away."""
+
+RESENDS_KNOWN: Final = 10_000
+"""Messages of one key whose answer is remembered, so that they are not sent twice (the oldest is forgotten)."""
