@@ -361,6 +361,9 @@ ENVELOPE_BYTES_MAX: Final = 68 * KIB
 MAILBOX_FRAME_BYTES_MAX: Final = 70 * KIB
 """One message between a client and a gateway: an envelope and what is written on it (cut)."""
 
+MAILBOX_UNWRITTEN_MAX: Final = 64 * 1024 * KIB
+"""Bytes that were deposited and are not on the disk yet (a deposit is refused with retry_after)."""
+
 MAILBOX_WINDOW: Final = 512
 """Envelopes of one mailbox that are with its reader and not acknowledged (the others wait for that). More than a
 reader may hold back to put them in order, or the one that is missing could not come."""

@@ -3,17 +3,17 @@
 from holdfast.mailbox.address import GatewayAddress
 from holdfast.mailbox.client import MailboxClient
 from holdfast.mailbox.key import MailboxKey, mailbox_of
-from holdfast.mailbox.path import Direct, Path, Socks, TwoHop
+from holdfast.mailbox.path import Direct, GatewayPath, Socks, TwoHop
 from holdfast.mailbox.settings import GatewaySettings, MailboxSettings
 
 __all__ = [
     "Direct",
     "GatewayAddress",
+    "GatewayPath",
     "GatewaySettings",
     "MailboxClient",
     "MailboxKey",
     "MailboxSettings",
-    "Path",
     "Socks",
     "TwoHop",
     "mailbox_of",

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from holdfast.connection import Quality, StateChange
     from holdfast.mailbox.address import GatewayAddress
     from holdfast.mailbox.key import MailboxKey
-    from holdfast.mailbox.path import Path
+    from holdfast.mailbox.path import GatewayPath
     from holdfast.mailbox.wire import Request
     from holdfast.world import World
 
@@ -80,9 +80,9 @@ class MailboxClient:
     def __init__(
         self,
         gateway: GatewayAddress,
-        path: Path | None = None,
+        path: GatewayPath | None = None,
         *,
-        writing_path: Path | None = None,
+        writing_path: GatewayPath | None = None,
         settings: MailboxSettings | None = None,
         on_envelope: OnEnvelope | None = None,
         on_unreadable: OnUnreadable | None = None,
@@ -90,7 +90,7 @@ class MailboxClient:
     ) -> None:
         self.gateway = gateway
         self.settings = MailboxSettings() if settings is None else settings
-        self._path: Path = Direct() if path is None else path
+        self._path: GatewayPath = Direct() if path is None else path
         self._writing_path = self._path if writing_path is None else writing_path
         self._on_envelope = on_envelope
         self._on_unreadable = on_unreadable

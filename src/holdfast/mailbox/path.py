@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 
-class Path(Protocol):
+class GatewayPath(Protocol):
     """A way to gateways."""
 
     def endpoint(
@@ -57,7 +57,7 @@ class Direct:
         lane: str,  # noqa: ARG002 - all come from one address
         is_plain: bool = False,
     ) -> Endpoint:
-        """Return where to connect to; see ``Path``."""
+        """Return where to connect to; see ``GatewayPath``."""
         if is_plain:
             return Endpoint(_url(gateway.host, gateway.port, is_plain=True))
         context = pinned_context(gateway.pin, world)
@@ -77,7 +77,7 @@ class TwoHop:
     def endpoint(
         self, gateway: GatewayAddress, world: World, *, lane: str, is_plain: bool = False
     ) -> Endpoint:
-        """Return where to connect to; see ``Path``."""
+        """Return where to connect to; see ``GatewayPath``."""
         if gateway.pin == self.piping.pin:
             raise ValueError("A gateway pipes to others, not to itself: that would hide nothing.")
         first = Direct().endpoint(self.piping, world, lane=lane, is_plain=is_plain)
@@ -110,7 +110,7 @@ class Socks:
         lane: str,
         is_plain: bool = False,
     ) -> Endpoint:
-        """Return where to connect to; see ``Path``."""
+        """Return where to connect to; see ``GatewayPath``."""
         parts = urlsplit(self.proxy)
         through = f"socks5://{lane}:holdfast@{parts.hostname}:{parts.port}"
         url = _url(gateway.onion or gateway.host, gateway.port, is_plain=is_plain)
