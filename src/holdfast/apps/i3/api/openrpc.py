@@ -26,14 +26,14 @@ def described(mud_name: str) -> dict[str, object]:
     Returns:
         An OpenRPC document; events, which OpenRPC does not know, are under ``x-events``.
     """
-    results = [method.result for method in METHODS.values()]
-    structs = [method.params for method in METHODS.values()]
-    _, schemas = msgspec.json.schema_components([*structs, *results, *EVENTS], ref_template=SCHEMAS)
-    (*answers,), _ = msgspec.json.schema_components(results, ref_template=SCHEMAS)
+    table = list(METHODS.values())
+    of = [each for method in table for each in (method.params, method.result)]
+    shapes, schemas = msgspec.json.schema_components([*of, *EVENTS], ref_template=SCHEMAS)
     methods = [
-        _method(method, answer, schemas)
-        for method, answer in zip(METHODS.values(), answers, strict=True)
+        _method(method, schemas[_named(shapes[2 * at])], shapes[2 * at + 1])
+        for at, method in enumerate(table)
     ]
+    events = shapes[2 * len(table) :]
     return {
         "openrpc": VERSION,
         "info": {
@@ -47,19 +47,22 @@ def described(mud_name: str) -> dict[str, object]:
             {
                 "name": event.method,
                 "description": cleandoc(event.__doc__ or ""),
-                "params": {"$ref": SCHEMAS.format(name=event.__name__)},
+                "params": shape,
                 "adds": {
                     "event_id": {"type": "integer", "description": "Grows; give it as after."},
                     "timestamp": {"type": "string", "format": "date-time"},
                 },
             }
-            for event in EVENTS
+            for event, shape in zip(EVENTS, events, strict=True)
         ],
     }
 
 
-def _method(method: Method, answer: dict[str, Any], schemas: dict[str, Any]) -> dict[str, object]:
-    schema = schemas[method.params.__name__]
+def _named(shape: dict[str, Any]) -> str:
+    return str(shape["$ref"]).rsplit("/", 1)[1]
+
+
+def _method(method: Method, schema: dict[str, Any], answer: dict[str, Any]) -> dict[str, object]:
     required = set(schema.get("required", ()))
     return {
         "name": method.name,
