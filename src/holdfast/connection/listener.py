@@ -72,6 +72,7 @@ class Peer(StreamTransport):
 
     Attributes:
         remote: its address as text, without the port.
+        local: the address and the port of ours to which it came.
         tls: the TLS object when the connection is encrypted.
     """
 
@@ -82,6 +83,7 @@ class Peer(StreamTransport):
         self._reading: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self.remote = ""
+        self.local = ("", 0)
         self.tls: Any = None
 
     # --- what its owner does ----------------------------------------------------------------
@@ -121,6 +123,9 @@ class Peer(StreamTransport):
         """Take it in, or cut it."""
         name = transport.get_extra_info("peername")
         self.remote = str(name[0]) if name else ""
+        ours = transport.get_extra_info("sockname")
+        if ours:
+            self.local = (str(ours[0]), int(ours[1]))
         self.tls = transport.get_extra_info("ssl_object")
         try:
             super().connection_made(transport)

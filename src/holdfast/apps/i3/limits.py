@@ -80,6 +80,9 @@ ROUTER_SWEEP_INTERVAL: Final = 3600.0
 ROUTER_HELD_MAX: Final = 10_000
 """Packets that wait for the disk (who sends more is not read from meanwhile)."""
 
+ROUTER_HELD_PAUSE: Final = 0.1
+"""Seconds for which such a one is not read from; then it is looked at again."""
+
 ROUTER_FORGET_AFTER: Final = 7 * 24 * 3600.0
 """Seconds after which a mud that is gone is deleted, as the protocol says."""
 

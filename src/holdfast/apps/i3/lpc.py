@@ -54,6 +54,12 @@ class Charset(StrEnum):
     ASCII = "ascii"
 
 
+class Written(str):
+    """A value that is written already, so that what goes to a thousand muds is written once."""
+
+    __slots__ = ()
+
+
 # --- writing --------------------------------------------------------------------------------------
 
 _SPECIAL: Final = re.compile('["\\\\\r\n\0]')
@@ -108,7 +114,7 @@ def _plain(value: object) -> str | None:
     return written[1:-1].decode()
 
 
-def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR0912 - one for each kind
+def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR0912, PLR0915 - one for each kind
     assert callable(add)
     kind = type(value)
     if kind is str:
@@ -162,6 +168,9 @@ def _write(value: object, add: object, left: int) -> None:  # noqa: C901, PLR091
         if not math.isfinite(value):
             raise LpcError(f"{value} cannot be sent.")
         add(f"{value:.6f}")
+    elif kind is Written:
+        assert isinstance(value, str)
+        add(str(value))
     elif isinstance(value, str | int) and kind is not bool:  # of an enum
         _write(str(value) if isinstance(value, str) else int(value), add, left)
     else:
