@@ -66,6 +66,8 @@ class Answering:
         """A request has come, perhaps again."""
         found = self._running.get(frame.id)
         budget = min(frame.budget_ms / 1000, limits.CALL_TIMEOUT_MAX)
+        if found is not None and found.is_stopped:
+            return []  # another try, while the one before it ends; it comes again
         if found is not None:
             found.sent_ms = max(found.sent_ms, frame.sent_ms)
             found.due = max(found.due, now + budget)  # another try may have more time
@@ -130,7 +132,7 @@ class Answering:
         return [refusal(id, error)]
 
     def dropped(self, id: str) -> None:  # noqa: A002 - as above
-        """It ends without an answer, as the node does; the next life says what is to say."""
+        """It ends without an answer: nobody waits for one, or the next life says what is to say."""
         self._running.pop(id, None)
 
     # --- time -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from holdfast.apps.agents import limits
 from holdfast.apps.agents.answers import Answering
 from holdfast.apps.agents.calls import Calling
 from holdfast.apps.agents.effects import Answered, Effect, Flowed, PeerStarted, Send
-from holdfast.apps.agents.errors import AgentCode, AgentError
+from holdfast.apps.agents.errors import AgentCode, AgentError, StreamBrokenError
 from holdfast.apps.agents.stream import Inflow, Outflow
 from holdfast.apps.agents.topics import Audience, Wishes
 from holdfast.apps.agents.wire import (
@@ -117,11 +117,14 @@ class Conversation:
             else:
                 effects += out.broke("The agent failed.")
         self._in.pop((reply.id, True), None)
+        effects += self.answering.finished(reply)
         self._sweep()
-        return effects + self.answering.finished(reply)
+        return effects
 
     def dropped(self, id: str) -> list[Effect]:  # noqa: A002 - as above
-        """A request ends without an answer, as this node does."""
+        """A request ends without an answer, as this node does; harmless when it has one."""
+        if id not in self.answering:
+            return []
         self.answering.dropped(id)
         self._in.pop((id, True), None)
         self._out.pop((id, False), None)
@@ -145,9 +148,11 @@ class Conversation:
         """
         out = self._out.get((id, is_up))
         if out is None:
-            raise AgentError(AgentCode.STREAM_BROKEN, "The stream is closed.")
+            raise StreamBrokenError("The stream is closed.")
         if out.error is not None:
             raise out.error
+        if out.is_ended:
+            raise StreamBrokenError("The stream was ended; nothing more can be sent.")
         if is_up and id not in self._accepted:
             return False
         if out.has_room:

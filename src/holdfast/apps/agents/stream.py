@@ -192,9 +192,9 @@ class Inflow:
         return self.is_whole and not self._ready
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a reader need not wait: a piece is there, or the end in one way or the other."""
-        return bool(self._ready) or self.is_whole or self.error is not None
+    def has_piece(self) -> bool:
+        """Whether a piece can be read."""
+        return bool(self._ready)
 
     def arrived(self, chunk: Chunk, now: float, within: float) -> list[Effect]:
         """A piece has come, in whatever order and for whatever time."""

@@ -137,9 +137,13 @@ class Audience:
         self._until = now + self._settings.topics_lease
         return [Send(Kept(frame.version), self._settings.resend_max)]
 
+    def wants(self, topic: str) -> bool:
+        """Say whether the peer has asked for a topic."""
+        return any(matches(wanted, topic) for wanted in self._topics)
+
     def tell(self, topic: str, body: bytes, now: float) -> list[Effect]:
         """Send an event, if the peer wants it."""
-        if now >= self._until or not any(matches(wanted, topic) for wanted in self._topics):
+        if now >= self._until or not self.wants(topic):
             return []
         self._seq += 1
         return [Send(Event(self._epoch, self._seq, topic, body), limits.EVENT_TTL)]

@@ -17,6 +17,7 @@ agent says is its own business and is parsed where it is used.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -26,16 +27,17 @@ from holdfast.apps.agents import limits
 from holdfast.apps.agents.errors import AgentCode, AgentError
 from holdfast.errors import ErrorCode, RemoteProtocolError
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:/-]+$")]
+ID: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+TOPIC: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{limits.TOPIC_LENGTH_MAX}}}")
+WANTED: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{limits.TOPIC_LENGTH_MAX - 2}}}(\.\*)?|\*")
+"""Ids, topics of events, and topics that are wanted."""
+
+Id = Annotated[str, Meta(pattern=rf"^({ID.pattern})$")]
 Name = Annotated[
     str, Meta(min_length=1, max_length=limits.NAME_LENGTH_MAX, pattern=r"^_?[a-z][a-z0-9_-]*$")
 ]
-Topic = Annotated[
-    str,
-    Meta(
-        min_length=1, max_length=limits.TOPIC_LENGTH_MAX, pattern=r"^[A-Za-z0-9_.-]+(\.\*)?$|^\*$"
-    ),
-]
+Topic = Annotated[str, Meta(pattern=rf"^({TOPIC.pattern})$")]
+Wanted = Annotated[str, Meta(pattern=rf"^({WANTED.pattern})$")]
 Short = Annotated[str, Meta(max_length=32)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Body = Annotated[bytes, Meta(max_length=limits.BODY_BYTES_MAX)]
@@ -146,7 +148,7 @@ class Topics(Frame, tag=9, frozen=True):
 
     epoch: Short
     version: Count
-    topics: Annotated[tuple[Topic, ...], Meta(max_length=limits.TOPICS_MAX)]
+    topics: Annotated[tuple[Wanted, ...], Meta(max_length=limits.TOPICS_MAX)]
 
 
 class Kept(Frame, tag=10, frozen=True):
@@ -217,6 +219,10 @@ def decode(data: bytes) -> AnyFrame:
         return frame
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise RemoteProtocolError(f"Not a frame of the agents: {error}.", original=error) from error
+
+
+REQUEST_PREFIX: Final = encode(Request("-", "a", b"", 0, 0, False))[:2]
+"""The first bytes of each request: what it is can be seen before it is decoded."""
 
 
 def to_json(value: object, most: int = limits.BODY_BYTES_MAX) -> bytes:
