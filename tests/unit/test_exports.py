@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.apps.agents import AgentCode
 from holdfast.apps.quiz import QuizCode
 from holdfast.errors import ErrorCode, ResilienceError, RetryExhaustedError
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = [
     "holdfast",
     "holdfast.apps.i3.packets",
+    "holdfast.apps.agents",
     "holdfast.apps.quiz",
     "holdfast.cli",
     "holdfast.connection",
@@ -39,7 +41,7 @@ def test_public_names_exist_and_are_listed_once_in_order(package: str) -> None:
 
 def test_codes_of_errors_are_stable() -> None:
     golden = json.loads((Path(__file__).parent / "error_codes.json").read_text())
-    assert {code.name: int(code) for code in (*ErrorCode, *QuizCode)} == golden
+    assert {code.name: int(code) for code in (*ErrorCode, *QuizCode, *AgentCode)} == golden
 
 
 def test_the_codes_of_the_protocol_are_documented_and_known_to_the_browser() -> None:
