@@ -71,7 +71,12 @@ class ChannelMessage(Event, frozen=True, kw_only=True):
 
 
 class ChannelEmote(Event, frozen=True, kw_only=True):
-    """Somebody does something on a channel, perhaps to somebody; ``$N`` and ``$O`` are replaced."""
+    """Somebody does something on a channel, perhaps to somebody; ``$N`` and ``$O`` are replaced.
+
+    Attributes:
+        target_message: what the target reads instead.
+        line_id: as above.
+    """
 
     method: ClassVar[str] = "channel_emote"
     channel: str
@@ -79,6 +84,7 @@ class ChannelEmote(Event, frozen=True, kw_only=True):
     from_user: str
     visname: str
     message: str
+    target_message: str = ""
     target_mud: str = ""
     target_user: str = ""
     line_id: int = 0

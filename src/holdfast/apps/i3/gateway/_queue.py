@@ -1,0 +1,198 @@
+"""Messages that wait for a router, durably; and how none of them is sent twice.
+
+Theory. An outbox sends at least once: a message whose sending was not noted before a crash is sent again. Here
+that must not be, so the moment before a message is handed over is noted first. Who finds that note on a message does
+not know whether it left: it is given up, and its sender is told that its fate is unknown. What was given up is among
+the outbox's dead letters until the event about it was told, so a crash cannot lose that either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from holdfast.apps.i3 import mudmode, packets
+from holdfast.apps.i3.errors import I3Code, I3Error
+from holdfast.apps.i3.gateway import store
+from holdfast.apps.i3.gateway._sender import ON_CHANNELS, Parcel
+from holdfast.apps.i3.gateway.pacing import Priority
+from holdfast.delivery import DeliveryState, Outbox, OutboxSettings
+from holdfast.errors import DeliveryRefusedError, NetworkError, OutboxFullError
+
+if TYPE_CHECKING:
+    from holdfast.apps.i3.gateway._desk import Desk
+    from holdfast.apps.i3.gateway._sender import Sender
+    from holdfast.delivery import Change, Message
+
+ROUTER: Final = "router"
+"""The destination of all that goes through a router; they keep their order."""
+
+LEASE: Final = 120.0
+"""Seconds that a message may wait for its turn at the router."""
+
+RETRY_MAX: Final = 60.0
+"""Seconds between two attempts at most; a router that is there again is noticed at once."""
+
+REPORTED_AT_ONCE: Final = 100
+
+UNKNOWN_FATE: Final = (
+    "The program ended while this was handed to the router; it is not known whether it arrived, "
+    "and it is not sent again."
+)
+EXPIRED: Final = "No router could be reached in time; this was not sent."
+
+
+class Queue:
+    """What waits for a router.
+
+    Args:
+        desk: what all share.
+        sender: the way out.
+
+    Attributes:
+        waiting: messages that wait.
+        expired: whose time was over, since the start.
+        fate_unknown: that may have been sent before a crash, since the start.
+    """
+
+    def __init__(self, desk: Desk, sender: Sender) -> None:
+        self._desk = desk
+        self._sender = sender
+        settings = desk.settings
+        self.outbox = Outbox(
+            desk.database,
+            self._send,
+            settings=OutboxSettings(
+                workers=4,
+                per_destination=1,
+                lease=LEASE,
+                ttl=settings.ttl,
+                initial_delay=settings.retry_delay,
+                max_delay=RETRY_MAX,
+                queued_max=settings.queued_max,
+            ),
+            world=desk.world,
+        )
+        self._given_up = asyncio.Event()
+        self._given_up.set()  # the last process may have left some
+        self.waiting = 0
+        self.expired = 0
+        self.fate_unknown = 0
+
+    async def start(self) -> None:
+        """Look what waits already, and begin."""
+        row = await self._desk.database.fetch_one(store.WAITING, (ROUTER,))
+        self.waiting = row[0] if row is not None and isinstance(row[0], int) else 0
+        self.outbox.on_delivered(self._left)
+        self.outbox.on_expired(self._given_up_on)
+        self.outbox.on_failed(self._given_up_on)
+        await self.outbox.__aenter__()
+
+    async def stop(self) -> None:
+        """Send no more; what waits is kept."""
+        await self.outbox.__aexit__(None, None, None)
+
+    async def put(self, parcel: Parcel) -> None:
+        """Keep a message until a router is there; returns when it would survive a crash.
+
+        Raises:
+            I3Error: 11011; too many wait.
+            StorageError: 8xxx; nothing was kept.
+        """
+        self.waiting += 1
+        try:
+            await self.outbox.submit(ROUTER, parcel.frame, id=parcel.id, ordered=True)
+        except OutboxFullError as error:
+            self.waiting -= 1
+            self._sender.refused += 1
+            raise I3Error(
+                I3Code.QUEUE_FULL,
+                f"{self.waiting} messages wait for a router already; try again later.",
+                retry_after=error.retry_after,
+            ) from error
+        except BaseException:
+            self.waiting -= 1
+            raise
+
+    def wake(self) -> None:
+        """A router is there."""
+        self.outbox.wake(ROUTER)
+
+    async def report(self) -> None:
+        """Tell of what was given up, for ever."""
+        while True:
+            await self._given_up.wait()
+            self._given_up.clear()
+            while letters := await self.outbox.dead_letters(ROUTER, limit=REPORTED_AT_ONCE):
+                for letter in letters:
+                    is_expired = letter.state is DeliveryState.EXPIRED
+                    values = mudmode.packets(letter.message.body).values
+                    assert values, "what was queued can be read"
+                    value = values[0]
+                    assert isinstance(value, list), "a packet is an array"
+                    self._desk.tell(
+                        self._desk.machine.faults.failed(
+                            "expired" if is_expired else "unknown-fate",
+                            EXPIRED if is_expired else UNKNOWN_FATE,
+                            letter.message.id,
+                            value,
+                        )
+                    )
+                await self.outbox.purge(*(letter.message.id for letter in letters))
+
+    def _left(self, change: Change) -> None:
+        if change.destination == ROUTER:
+            self.waiting -= 1
+
+    def _given_up_on(self, change: Change) -> None:
+        if change.destination != ROUTER:
+            return
+        self.waiting -= 1
+        if change.state is DeliveryState.EXPIRED:
+            self.expired += 1
+        else:
+            self.fate_unknown += 1
+        self._given_up.set()
+
+    # --- of the outbox ----------------------------------------------------------------------
+
+    async def _send(self, message: Message) -> None:
+        """Hand a message to the router in its turn.
+
+        Raises:
+            NetworkError: there is none; it was not handed over.
+            DeliveryRefusedError: it may have been handed over before a crash.
+        """
+        database, sender = self._desk.database, self._sender
+        if await database.fetch_one(store.WAS_HANDED, (message.id,)) is not None:
+            raise DeliveryRefusedError(UNKNOWN_FATE)
+        if not self._desk.machine.is_ready:
+            raise NetworkError("no router is connected")
+        generation = sender.generation
+        parcel = self._parcel(message)
+        if not sender.pacer.passes(self._desk.now()):
+            parcel.only_turn = True
+            is_channel = isinstance(parcel.packet, ON_CHANNELS)
+            priority = Priority.CHANNEL if is_channel else Priority.MESSAGE
+            try:
+                has_turn = await sender.in_turn(parcel, priority)
+            except I3Error as error:
+                raise NetworkError("too many packets wait for their turn") from error
+            if not has_turn:
+                raise NetworkError("the connection to the router broke")
+        at_ms = int(self._desk.world.wall_now() * 1000)
+        await database.execute(store.HAND, (message.id, at_ms))
+        if generation != sender.generation or not self._desk.machine.is_ready:
+            await database.execute(store.NOT_HANDED, (message.id,))
+            raise NetworkError("the connection to the router broke")
+        sender.hand(parcel)
+
+    def _parcel(self, message: Message) -> Parcel:
+        values = mudmode.packets(message.body).values
+        assert values, "what was queued can be read"
+        return Parcel(
+            packets.read(values[0]),
+            packets.write(packets.read(values[0])),
+            message.body,
+            message.id,
+        )

@@ -1,0 +1,128 @@
+"""What was handed to the router: until it is known to have been read, and until an error about it can come.
+
+Theory. Messages are numbered as they are handed over. A probe remembers the number before it; when it returns, all up
+to there have been read (TCP keeps the order). What is left when the connection breaks has an unknown fate: it may
+have arrived, so it is not sent again, and its sender is told. Errors come later, from muds: they carry the packet
+they are about, or only a user's name; by that their message is found.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdfast.apps.i3 import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FIELDS: Final = 6
+
+
+class Handed(NamedTuple):
+    """A message that a router was handed.
+
+    Attributes:
+        id: of the message.
+        value: the packet as it was sent.
+        size: bytes of it.
+        number: grows with each message of a connection.
+        at: when.
+    """
+
+    id: str
+    value: Sequence[object]
+    size: int
+    number: int
+    at: float
+
+
+class Unconfirmed:
+    """The messages of one connection, oldest first."""
+
+    def __init__(self) -> None:
+        self._handed: deque[Handed] = deque()
+        self._number = 0
+        self._probed = 0
+        self.bytes = 0
+        self.since_probe = 0
+
+    def __len__(self) -> int:
+        return len(self._handed)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many that no more should be handed over."""
+        return (
+            len(self._handed) >= limits.UNCONFIRMED_MAX
+            or self.bytes >= limits.UNCONFIRMED_BYTES_MAX
+        )
+
+    def add(self, id_: str, value: Sequence[object], size: int, now: float) -> Handed:
+        """A message was handed over."""
+        self._number += 1
+        self.since_probe += 1
+        self.bytes += size
+        handed = Handed(id_, value, size, self._number, now)
+        self._handed.append(handed)
+        return handed
+
+    def probed(self) -> None:
+        """A probe was handed over."""
+        self._probed = self._number
+        self.since_probe = 0
+
+    def confirmed(self) -> None:
+        """The last probe came back: what was before it has been read."""
+        self.read_up_to(self._probed)
+
+    def read_up_to(self, number: int) -> None:
+        """The router answered the message with that number."""
+        while self._handed and self._handed[0].number <= number:
+            self.bytes -= self._handed.popleft().size
+
+    def presumed(self, before: float) -> None:
+        """What was handed over before then has reached the router's machine: its kernel would have told ours."""
+        while self._handed and self._handed[0].at < before:
+            self.bytes -= self._handed.popleft().size
+
+    def lost(self) -> list[Handed]:
+        """The connection is gone: return what has an unknown fate, and begin anew."""
+        left = list(self._handed)
+        self._handed.clear()
+        self._number = self._probed = self.bytes = self.since_probe = 0
+        return left
+
+
+class Recent:
+    """Finds the message that an error is about.
+
+    Args:
+        most: messages that are remembered; the oldest is forgotten.
+    """
+
+    def __init__(self, most: int = limits.RECENT_MAX) -> None:
+        self._handed: deque[Handed] = deque(maxlen=most)
+
+    def add(self, handed: Handed) -> None:
+        """A message was handed over."""
+        self._handed.append(handed)
+
+    def about(self, packet: Sequence[object] | None, user: str) -> Handed | None:
+        """Return the message that an error is about.
+
+        Args:
+            packet: as the error returned it, None when it did not.
+            user: whom the error is addressed to.
+        """
+        if packet is None:
+            mine = (each for each in reversed(self._handed) if (each.value[3] or "") == user)
+            return next(mine, None) if user else None
+        head = (packet[0], *packet[3:FIELDS])
+        same_head: Handed | None = None
+        for each in reversed(self._handed):
+            if (each.value[0], *each.value[3:FIELDS]) == head:
+                if list(each.value[FIELDS:]) == list(packet[FIELDS:]):
+                    return each
+                same_head = same_head or each
+        return same_head
