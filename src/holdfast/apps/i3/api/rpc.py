@@ -139,6 +139,7 @@ _decode_request: Final = msgspec.json.Decoder(_Request).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _BLANK: Final = b" \t\r\n"
 _AT: Final = re.compile(r"`\$\.(\w+)|`\$\[\.\.\.\]\.(\w+)|field `(\w+)`")
 
@@ -154,7 +155,7 @@ def read(message: bytes) -> tuple[list[Call], list[bytes]]:
         return ([found], []) if isinstance(found, Call) else ([], [found])
     try:
         parts = _decode_list(message)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return [], [refusal(_unreadable(), None)]
     if not parts:
         return [], [refusal(RpcError(RpcCode.INVALID_REQUEST, "The batch is empty."), None)]
@@ -186,7 +187,7 @@ def _one(message: bytes) -> Call | bytes:
         request = _decode_request(message)
     except msgspec.ValidationError:
         return _misshapen(message)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return refusal(_unreadable(), None)
     params = bytes(request.params) or b"{}"
     if request.jsonrpc != "2.0" or params[0] not in b"{[":
@@ -198,7 +199,7 @@ def _misshapen(message: bytes) -> bytes:
     """Answer what is JSON and no request, with its id if that can be made out."""
     try:
         found = _decode_any(message)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return refusal(_unreadable(), None)
     of = found.get("id") if isinstance(found, dict) else None
     given = of if isinstance(of, int | float | str) and not isinstance(of, bool) else None
@@ -244,7 +245,7 @@ class Params:
             return self._decode(params)
         except msgspec.ValidationError as error:
             raise _wrong(error) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise RpcError(RpcCode.INVALID_PARAMS, "The params cannot be read.") from error
 
     def _by_place(self, params: bytes) -> Any:

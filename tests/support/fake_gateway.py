@@ -1,0 +1,111 @@
+"""A gateway without a network: it remembers what it was asked, and says what a test wants said."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from holdfast.apps.i3.errors import I3Code, I3Error
+from holdfast.apps.i3.gateway import Channel, GatewayState, Line, Mud, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FakeGateway:
+    """Has one other mud, Old Keep, and the channel ale."""
+
+    def __init__(self, name: str = "Harbour") -> None:
+        self.name = name
+        self.settings = SimpleNamespace(restart_delay=60, mud_name=name)
+        self.is_ready = True
+        self.state = GatewayState.READY
+        self.muds = {
+            "Old Keep": Mud(name="Old Keep", state=-1, driver="FluffOS", services={"tell": 1}),
+            "Gone": Mud(name="Gone", state=0, driver="LDMud"),
+        }
+        self.channels = {"ale": Channel(name="ale", owner="Old Keep")}
+        self.subscriptions: dict[str, bool] = {}
+        self.asked: list[tuple[Any, ...]] = []
+        self.fails_with: Exception | None = None
+        self.waits_for: asyncio.Event | None = None
+        self.callbacks: list[Callable[[Any], object]] = []
+        self.players: list[Any] = []
+
+    def on_event(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
+        self.callbacks.append(callback)
+        return callback
+
+    def happens(self, event: Any) -> None:
+        for callback in self.callbacks:
+            callback(event)
+
+    async def _asked(self, *what: Any) -> Sent:
+        if self.waits_for is not None:
+            await self.waits_for.wait()
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.asked.append(what)
+        return Sent(f"m{len(self.asked)}", is_queued=not self.is_ready)
+
+    async def tell(
+        self, mud: str, user: str, text: str, *, from_user: str = "", visname: str = ""
+    ) -> Sent:
+        if mud not in self.muds:
+            raise I3Error(I3Code.MUD_UNKNOWN, f"There is no mud {mud!r}.")
+        return await self._asked("tell", mud, user, text, from_user, visname)
+
+    async def emoteto(
+        self, mud: str, user: str, text: str, *, from_user: str = "", visname: str = ""
+    ) -> Sent:
+        return await self._asked("emoteto", mud, user, text, from_user)
+
+    async def channel_send(
+        self, channel: str, text: str, *, from_user: str = "", visname: str = ""
+    ) -> Sent:
+        return await self._asked("channel_send", channel, text, from_user)
+
+    async def channel_emote(
+        self, channel: str, text: str, *, from_user: str = "", visname: str = ""
+    ) -> Sent:
+        return await self._asked("channel_emote", channel, text, from_user)
+
+    async def channel_join(self, channel: str, *, listen_only: bool = False) -> None:
+        await self._asked("channel_join", channel, listen_only)
+        self.subscriptions[channel] = listen_only
+
+    async def channel_who(self, channel: str, mud: str = "") -> list[str]:
+        await self._asked("channel_who", channel, mud)
+        return ["bo@Old Keep"]
+
+    async def history(
+        self, channel: str, limit: int = 50, before: int | None = None, after: int | None = None
+    ) -> list[Line]:
+        await self._asked("history", channel, limit, before, after)
+        return [
+            Line(
+                id=7,
+                channel=channel,
+                at=1_700_000_000.5,
+                kind="message",
+                from_mud="Old Keep",
+                from_user="bo",
+                visname="Bo",
+                message="hi",
+            )
+        ]
+
+    async def who(self, mud: str, *, from_user: str = "") -> str:
+        await self._asked("who", mud, from_user)
+        return mud
+
+    def presence(self, players: Any) -> int:
+        self.players = list(players)
+        return len(self.players)
+
+    def reconnect(self) -> None:
+        self.asked.append(("reconnect",))
+
+    def statistics(self) -> dict[str, object]:
+        return {"mud_count": 2, "online_muds": 1, "packets_sent": 5, "mudlist_id": 41}
