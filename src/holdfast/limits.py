@@ -329,6 +329,9 @@ NODE_SEARCH_MAX: Final = 50_000
 NODE_REKEY_INTERVAL: Final = 3600.0
 """Seconds between two new sessions with one contact at least (a broken one waits)."""
 
+NODE_ROOM_KEYS_MAX: Final = 1_000
+"""Keys of one contact in all rooms (the oldest is forgotten; what it encrypted cannot be read)."""
+
 NODE_ROOM_MESSAGES_PER_KEY: Final = 100
 """Messages of ours in a room after which it has a new key."""
 

@@ -1,0 +1,99 @@
+import { createContext, useCallback, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { quickSchedule, Session } from "@holdfast/client";
+import type { SessionState } from "@holdfast/client";
+import { useSession } from "@holdfast/react";
+import { isRecord } from "../shared/store";
+import { api } from "./api";
+import { pageKey } from "./key";
+import type { Board, Talk, Wish } from "./types";
+import { newId, Uploads } from "./uploads";
+import type { Upload } from "./uploads";
+
+/** The page's program: one session with the node's program, and what is uploaded to it. */
+export interface Desk {
+  readonly session: Session;
+  readonly uploads: Uploads;
+}
+
+export interface Chat {
+  readonly session: Session;
+  readonly state: SessionState;
+  readonly board: Board | null;
+  /** Newest first. */
+  readonly talks: readonly Talk[];
+  readonly uploads: readonly Upload[];
+  readonly say: (to: string, text: string) => void;
+  readonly attach: (to: string, files: readonly File[]) => string;
+  readonly cancelUpload: (id: string) => void;
+  readonly read: (to: string, through: number) => void;
+  readonly nameOf: (contact: string) => string;
+}
+
+export function openDesk(): Desk {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const session = new Session({
+    url: `${scheme}://${location.host}/ws`,
+    name: "chat",
+    auth: () => ({ token: pageKey }),
+    schedule: quickSchedule(),
+  });
+  const send = (wish: Wish): Promise<unknown> => session.send(wish);
+  return { session, uploads: new Uploads((id, to) => send({ do: "hand", id, to })) };
+}
+
+function boardOf(state: SessionState): Board | null {
+  const value = state.channels["chat"];
+  return isRecord(value) && isRecord(value["roster"]) && isRecord(value["queue"]) ? (value as unknown as Board) : null;
+}
+
+function byTime(a: Talk, b: Talk): number {
+  return (b.last?.at ?? Infinity) - (a.last?.at ?? Infinity) || (a.name < b.name ? -1 : 1);
+}
+
+export function useChatOf({ session, uploads }: Desk): Chat {
+  const state = useSession(session);
+  const [lastBoard, setLastBoard] = useState<Board | null>(null);
+  const current = boardOf(state);
+  // While the program is away the channels stay; when it has forgotten us they are empty for a moment.
+  if (current !== null && current !== lastBoard) setLastBoard(current);
+  const board = current ?? lastBoard;
+  useEffect(() => {
+    session.start();
+    uploads.resume().catch(() => undefined);
+    return () => session.stop();
+  }, [session, uploads]);
+  useEffect(() => {
+    const tell = (): void => {
+      api.network().catch(() => undefined);
+    };
+    window.addEventListener("online", tell);
+    return () => window.removeEventListener("online", tell);
+  }, []);
+
+  const send = useCallback((wish: Wish) => {
+    // What became of it is shown by the line itself: in the outbox, ended, or in the history.
+    session.send(wish).catch(() => undefined);
+  }, [session]);
+  const say = useCallback((to: string, text: string) => send({ do: "say", id: newId(), to, text }), [send]);
+  const read = useCallback((to: string, through: number) => send({ do: "read", to, through }), [send]);
+  const attach = useCallback((to: string, files: readonly File[]) =>
+    files.map((file) => uploads.add(file, to)).filter((problem) => problem !== null).join(" "), [uploads]);
+  const roster = board?.roster ?? {};
+  return {
+    session, state, board, say, read, attach,
+    talks: Object.values(roster).sort(byTime),
+    uploads: useSyncExternalStore(uploads.subscribe, () => uploads.all),
+    cancelUpload: (id) => uploads.cancel(id),
+    nameOf: (contact) => (contact === "" ? "You" : roster[contact]?.name ?? board?.hidden[contact] ?? "Somebody"),
+  };
+}
+
+const Current = createContext<Chat | null>(null);
+
+export const ChatProvider = Current.Provider;
+
+export function useChat(): Chat {
+  const chat = useContext(Current);
+  if (chat === null) throw new Error("this is shown within a ChatProvider only");
+  return chat;
+}
