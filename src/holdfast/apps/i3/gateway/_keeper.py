@@ -76,13 +76,21 @@ class Keeper:
         return True
 
     async def flushed(self) -> None:
-        """Wait until all is written, or cannot be."""
+        """Wait until all is written, or cannot be now."""
         while self._is_planned or self._writing is not None:
             if self._writing is not None:
                 await asyncio.wait({self._writing})
             await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Write what can be written, and try no more."""
         if self._again is not None:
             self._again.cancel()
+            self._try_again()
+        await self.flushed()
+        if self._again is not None:
+            self._again.cancel()
+            log.error("lists and %d lines could not be kept", len(self._lines))
 
     def _plan(self) -> None:
         if not self._is_planned and self._writing is None:

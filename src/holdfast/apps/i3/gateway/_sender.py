@@ -1,4 +1,4 @@
-"""Hands packets to the router: at once when they may leave, in their turn when not, and into the queue while it is away."""
+"""Hands packets to the router: at once when they may leave, otherwise in their turn."""
 
 from __future__ import annotations
 

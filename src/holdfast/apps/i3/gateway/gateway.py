@@ -16,12 +16,24 @@ is sent twice.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from holdfast.apps.i3.errors import I3Code, I3Error
+from holdfast.apps.i3 import limits, packets
+from holdfast.apps.i3.gateway import store
+from holdfast.apps.i3.gateway._asking import EVERYBODY, Asking
+from holdfast.apps.i3.gateway._channels import Channels
+from holdfast.apps.i3.gateway._desk import Desk
+from holdfast.apps.i3.gateway._link import Link
+from holdfast.apps.i3.gateway._queue import Queue
+from holdfast.apps.i3.gateway._sender import Sender
+from holdfast.apps.i3.gateway._voice import TO_ALL, Voice
 from holdfast.apps.i3.gateway.model import GatewayState
-from holdfast.resilience import CircuitBreakerManager
+from holdfast.apps.i3.gateway.requests import Kind
+from holdfast.apps.i3.gateway.text import checked_name, checked_user
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
@@ -32,10 +44,14 @@ if TYPE_CHECKING:
     from holdfast.apps.i3.gateway.events import Event
     from holdfast.apps.i3.gateway.model import Channel, Line, Mud, Player, Sent
     from holdfast.apps.i3.gateway.settings import GatewaySettings, RouterAddress
+    from holdfast.resilience import CircuitBreakerManager
     from holdfast.storage import Database
     from holdfast.world import World
 
-Callback = "Callable[[Event], object]"
+log = logging.getLogger("holdfast.i3")
+
+MARKS_KEPT: Final = 7 * 86_400.0
+"""Seconds that is remembered of a queued message that it was about to be handed over, past its longest life."""
 
 
 class Gateway:
@@ -57,8 +73,36 @@ class Gateway:
         self.settings = settings
         self._world: World = RealWorld() if world is None else world
         self._callbacks: list[Callable[[Event], object]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._build(store.Kept())
+
+    def _build(self, kept: store.Kept) -> None:
+        """Put the parts together around what was kept."""
+        self._desk = desk = Desk(self.settings, self._database, self._world, kept)
+        desk.callbacks = self._callbacks
+        self._link = Link(desk)
+        self._sender = Sender(desk, self._link.connection)
+        self._queue = Queue(desk, self._sender)
+        self._link.sender, self._link.queue = self._sender, self._queue
+        desk.sender, desk.link = self._sender, self._link
+        self._voice = Voice(desk, self._sender, self._queue)
+        self._subscriptions = Channels(desk, self._sender)
+        self._asking = Asking(desk, self._sender)
 
     async def __aenter__(self) -> Self:
+        name, wall = self.name, self._world.wall_now()
+        forget_before_ms = int((wall - self.settings.ttl - MARKS_KEPT) * 1000)
+        kept = await self._database.write(lambda c: store.begin(c, name, forget_before_ms))
+        self._build(kept)
+        await self._queue.start()
+        loop = asyncio.get_running_loop()
+        self._link.connection.start()
+        self._tasks = [
+            loop.create_task(self._link.read(), name=f"holdfast-i3-read {name}"),
+            loop.create_task(self._queue.report(), name=f"holdfast-i3-report {name}"),
+        ]
+        for task in self._tasks:
+            task.add_done_callback(_look_at)
         return self
 
     async def __aexit__(
@@ -68,6 +112,14 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         """Take leave of the router, and end all tasks; what waits is kept for the next start."""
+        await self._asking.stop()
+        await self._link.stop()
+        self._desk.disarm()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._queue.stop()
+        await self._desk.keeper.close()
 
     # --- what is known ----------------------------------------------------------------------
 
@@ -79,7 +131,7 @@ class Gateway:
     @property
     def state(self) -> GatewayState:
         """Where it stands towards its routers."""
-        return GatewayState.CONNECTING
+        return self._desk.machine.state
 
     @property
     def is_ready(self) -> bool:
@@ -89,40 +141,41 @@ class Gateway:
     @property
     def router(self) -> RouterAddress | None:
         """The one it is on; None while there is none."""
-        return None
+        return self._desk.routers.current if self.is_ready else None
 
     @property
     def heard_at(self) -> float | None:
         """When the router was heard last, in seconds on the loop's clock; None while there is none."""
-        return None
+        return self._desk.machine.probe.heard_at if self.is_ready else None
 
     @property
     def muds(self) -> Mapping[str, Mud]:
         """The router's list, by exact name; kept over restarts."""
-        return MappingProxyType({})
+        return MappingProxyType(self._desk.machine.muds.muds)
 
     @property
     def channels(self) -> Mapping[str, Channel]:
         """The router's list of channels, by exact name; kept over restarts."""
-        return MappingProxyType({})
+        return MappingProxyType(self._desk.machine.channels.channels)
 
     @property
     def subscriptions(self) -> Mapping[str, bool]:
         """The channels that are listened to; the value says whether only that (``listen_only``)."""
-        return MappingProxyType({})
+        return MappingProxyType(self._desk.machine.listens)
 
     @property
     def players(self) -> Mapping[str, Player]:
         """Who is here by the mud's last word, by lower-case name; empty when it is older than ``presence_ttl``."""
-        return MappingProxyType({})
+        return MappingProxyType(self._desk.machine.presence.players(self._desk.now()))
 
     @property
     def breakers(self) -> CircuitBreakerManager:
         """A breaker for each mud that was asked something."""
-        return CircuitBreakerManager()
+        return self._asking.breakers
 
     def find_mud(self, name: str) -> Mud | None:
         """Look up a mud as people write it: case does not matter, and a dot may stand for a blank."""
+        return self._desk.machine.muds.find(name)
 
     def statistics(self) -> dict[str, object]:
         """Return figures.
@@ -132,10 +185,40 @@ class Gateway:
             ``mud_count``, ``online_muds``, ``channel_count``, ``subscriptions``, ``mudlist_id``, ``chanlist_id``,
             ``packets_sent``, ``packets_received``, ``bad_packets``, ``bytes_in``, ``bytes_out``, ``reconnects``,
             ``paced`` (packets that wait for their turn), ``queued`` (messages that wait for a router),
-            ``unconfirmed``, ``requests`` (open questions), ``expired``, ``fate_unknown``, ``refused`` (counts since
-            the start), ``probe_seconds`` (the last probe's round trip or None), ``returns_probes`` (or None).
+            ``unconfirmed``, ``requests`` (open questions), ``expired``, ``fate_unknown``, ``refused``, ``dropped``
+            (counts since the start; the last are answers to others for which there was no room),
+            ``probe_seconds`` (the last probe's round trip or None), ``returns_probes`` (or None).
         """
-        return {}
+        machine, sender, queue = self._desk.machine, self._sender, self._queue
+        wire = self._link.connection.statistics()
+        muds = machine.muds.muds
+        return {
+            "state": self.state.value,
+            "router": None if self.router is None else self.router.name,
+            "uptime": wire["uptime"],
+            "mud_count": len(muds),
+            "online_muds": sum(mud.is_up for mud in muds.values()),
+            "channel_count": len(machine.channels.channels),
+            "subscriptions": len(machine.listens),
+            "mudlist_id": machine.muds.id,
+            "chanlist_id": machine.channels.id,
+            "packets_sent": sender.sent,
+            "packets_received": self._desk.packets_received,
+            "bad_packets": machine.bad_packets + self._desk.bad_frames,
+            "bytes_in": wire["bytes_in"],
+            "bytes_out": wire["bytes_out"],
+            "reconnects": max(0, self._link.readies - 1),
+            "paced": sender.pacer.waiting,
+            "queued": queue.waiting,
+            "unconfirmed": len(machine.unconfirmed),
+            "requests": len(machine.requests),
+            "expired": queue.expired,
+            "fate_unknown": queue.fate_unknown + machine.fate_unknown,
+            "refused": sender.refused,
+            "dropped": sender.dropped,
+            "probe_seconds": machine.probe.rtt,
+            "returns_probes": machine.probe.returns,
+        }
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[Event], object]:
         """Call back with each event, in order and at once; usable as a decorator."""
@@ -172,7 +255,7 @@ class Gateway:
 
         Cancelled: it is accepted or not; which, is not known.
         """
-        raise self._away(target_mud, target_user, text, from_user, visname)
+        return await self._voice.tell(target_mud, target_user, text, from_user, visname)
 
     async def emoteto(
         self,
@@ -184,13 +267,13 @@ class Gateway:
         visname: str = "",
     ) -> Sent:
         """Do something towards a player on another mud, ``$N`` in the text is who does it; as ``tell``."""
-        raise self._away(target_mud, target_user, text, from_user, visname)
+        return await self._voice.emoteto(target_mud, target_user, text, from_user, visname)
 
     async def beep(
         self, target_mud: str, target_user: str, *, from_user: str = "", visname: str = ""
     ) -> Sent:
         """Ask for the attention of a player on another mud; as ``tell``."""
-        raise self._away(target_mud, target_user, from_user, visname)
+        return await self._voice.beep(target_mud, target_user, from_user, visname)
 
     # --- channels ---------------------------------------------------------------------------
 
@@ -202,13 +285,13 @@ class Gateway:
         Raises:
             I3Error: 11032 NOT_SUBSCRIBED; join it first, and not as a listener only. And as ``tell``.
         """
-        raise self._away(channel, text, from_user, visname)
+        return await self._voice.channel_send(channel, text, from_user, visname)
 
     async def channel_emote(
         self, channel: str, text: str, *, from_user: str = "", visname: str = ""
     ) -> Sent:
         """Do something on a channel; ``$N`` in the text is who does it, and is put first where it is missing."""
-        raise self._away(channel, text, from_user, visname)
+        return await self._voice.channel_emote(channel, text, from_user, visname)
 
     async def channel_emote_to(
         self,
@@ -222,7 +305,10 @@ class Gateway:
         visname: str = "",
     ) -> Sent:
         """Do something on a channel towards somebody: ``$O`` in the texts; ``target_text`` is what that one reads."""
-        raise self._away(channel, target_mud, target_user, text, target_text, from_user, visname)
+        texts = (text, target_text)
+        return await self._voice.channel_emote_to(
+            channel, target_mud, target_user, texts, from_user, visname
+        )
 
     async def channel_join(self, channel: str, *, listen_only: bool = False) -> None:
         """Listen to a channel, now and after each restart; harmless when it is listened to.
@@ -231,11 +317,11 @@ class Gateway:
             I3Error: 11030 CHANNEL_UNKNOWN (the router's list came and has none such), 11033 CHANNELS_FULL.
             StorageError: 8xxx; nothing was changed.
         """
-        raise self._away(channel, listen_only)
+        await self._subscriptions.join(channel, listen_only=listen_only)
 
     async def channel_leave(self, channel: str) -> None:
         """Listen no more; harmless when it is not listened to."""
-        raise self._away(channel)
+        await self._subscriptions.leave(channel)
 
     async def channel_who(self, channel: str, mud: str = "") -> list[str]:
         """Return who is on a channel, as shown.
@@ -248,7 +334,14 @@ class Gateway:
         Raises:
             I3Error: 11015 NO_REPLY; the mud did not answer. And as ``who``.
         """
-        raise self._away(channel, mud)
+        if not mud:
+            members = self._desk.machine.members.of(channel)
+            return [f"{each.visname or each.user}@{each.mud}" for each in members]
+        target = self._voice.mud(mud, "channel").name
+        packet = packets.ChanWhoReq(from_mud=self.name, to_mud=target, channel=channel)
+        found = await self._asking.answer(Kind.CHANNEL_WHO, target, channel, packet)
+        assert isinstance(found, list), "it is a list of names"
+        return found
 
     async def channel_add(self, channel: str, kind: int = 0) -> None:
         """Make a channel and host it; a refusal is an ``ErrorOccurred``.
@@ -256,23 +349,25 @@ class Gateway:
         Raises:
             I3Error: 11010 ROUTER_AWAY with ``retry_after``, 11011 QUEUE_FULL, 11004 NAME_INVALID.
         """
-        raise self._away(channel, kind)
+        await self._subscriptions.add(channel, kind)
 
     async def channel_remove(self, channel: str) -> None:
         """Delete a channel that this mud hosts; as ``channel_add``."""
-        raise self._away(channel)
+        await self._subscriptions.remove(channel)
 
     async def channel_admit(
         self, channel: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> None:
         """Invite muds to a channel of type 1 or 2 that this mud hosts, or take it back; as ``channel_add``."""
-        raise self._away(channel, add, remove)
+        muds = list(add), list(remove)
+        await self._subscriptions.change(channel, *muds)
 
     async def channel_ban(
         self, channel: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
     ) -> None:
         """Ban muds from an open channel that this mud hosts, or take it back; as ``channel_add``."""
-        raise self._away(channel, add, remove)
+        muds = list(add), list(remove)
+        await self._subscriptions.change(channel, *muds)
 
     async def history(
         self, channel: str, limit: int = 50, before: int | None = None, after: int | None = None
@@ -288,7 +383,11 @@ class Gateway:
         Raises:
             StorageError: 8xxx.
         """
-        raise self._away(channel, limit, before, after)
+        most = max(1, min(limit, limits.HISTORY_PAGE_MAX))
+        await self._desk.keeper.flushed()
+        return await self._database.read(
+            lambda c: store.lines(c, channel, most, before=before, after=after)
+        )
 
     # --- questions --------------------------------------------------------------------------
 
@@ -302,11 +401,22 @@ class Gateway:
                 with ``retry_after``.
             CircuitBreakerOpenError: 3001; that mud has not answered for a while.
         """
-        raise self._away(target_mud, from_user)
+        by, target = checked_user(from_user), self._voice.mud(target_mud, "who").name
+        packet = packets.WhoReq(from_mud=self.name, from_user=by, to_mud=target)
+        await self._asking.ask(Kind.WHO, target, by, packet)
+        return target
 
     async def finger(self, target_mud: str, target_user: str, *, from_user: str = "") -> str:
         """Ask a mud about a player; the answer is a ``FingerReply``. As ``who``."""
-        raise self._away(target_mud, target_user, from_user)
+        by, target = checked_user(from_user), self._voice.mud(target_mud, "finger").name
+        packet = packets.FingerReq(
+            from_mud=self.name,
+            from_user=by,
+            to_mud=target,
+            user=checked_name(target_user, "user").lower(),
+        )
+        await self._asking.ask(Kind.FINGER, target, by, packet)
+        return target
 
     async def locate(self, target_user: str, *, from_user: str = "") -> None:
         """Ask all muds for a player; each that has one answers with a ``LocateReply``.
@@ -314,7 +424,14 @@ class Gateway:
         Raises:
             I3Error: 11010 ROUTER_AWAY and 11011 QUEUE_FULL with ``retry_after``, 11004 NAME_INVALID.
         """
-        raise self._away(target_user, from_user)
+        by = checked_user(from_user)
+        packet = packets.LocateReq(
+            from_mud=self.name,
+            from_user=by,
+            to_mud=TO_ALL,
+            user=checked_name(target_user, "user").lower(),
+        )
+        await self._asking.ask(Kind.LOCATE, EVERYBODY, by, packet)
 
     def presence(self, players: Iterable[Player]) -> int:
         """Say who is here, all of them; return how many.
@@ -325,17 +442,17 @@ class Gateway:
         Raises:
             I3Error: 11004 NAME_INVALID; a name is empty or not unique, or there are too many.
         """
-        raise self._away(players)
+        return self._desk.machine.presence.told(players, self._desk.now())
 
     # --- the connection ---------------------------------------------------------------------
 
     def reconnect(self) -> None:
         """Leave the router and come back; returns at once."""
-        raise self._away()
+        self._link.renew()
 
-    def _away(self, *_: object) -> I3Error:
-        return I3Error(
-            I3Code.ROUTER_AWAY,
-            f"{self.name} is not connected to a router; try again in a moment.",
-            retry_after=self.settings.retry_delay,
-        )
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """A task that ends before it is stopped has a fault, which somebody has to see."""
+    with contextlib.suppress(asyncio.CancelledError):
+        if (error := task.exception()) is not None:
+            log.error("a part of the gateway ended", exc_info=error)

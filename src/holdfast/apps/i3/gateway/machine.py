@@ -68,6 +68,7 @@ class GatewayMachine:
         recent: messages that errors may be about.
         bad_packets: that could not be read.
         strays: that were not for us, or that only a router may send.
+        fate_unknown: messages that may not have arrived, since the start.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class GatewayMachine:
         )
         self.bad_packets = 0
         self.strays = 0
+        self.fate_unknown = 0
 
     @property
     def is_ready(self) -> bool:
@@ -167,7 +169,9 @@ class GatewayMachine:
                 retry_after=self._settings.retry_delay,
             )
         )
-        return [self.faults.unknown_fate(each) for each in self.unconfirmed.lost()]
+        left = self.unconfirmed.lost()
+        self.fate_unknown += len(left)
+        return [self.faults.unknown_fate(each) for each in left]
 
     def listen(self, channel: str, *, is_on: bool) -> Packet:
         """Return what tells the router whether we listen to a channel."""

@@ -75,13 +75,13 @@ def load(connection: sqlite3.Connection, at: float) -> Kept:
         at: seconds since 1970, now.
     """
     muds: list[tuple[str, Mud | None]] = []
-    numbers = [0, 0]
+    mud_number = channel_number = 0
     for name, number, key, seen_ms, fields in connection.execute(
         "SELECT name, number, password, seen_ms, fields FROM i3_router_mud ORDER BY number"
     ):
         mud = None if fields is None else Mud(name, _row(name, fields), key, seen_ms / 1000)
         muds.append((name, mud))
-        numbers[0] = number
+        mud_number = number
     channels: list[tuple[str, Channel | None]] = []
     for name, number, host, kind, listed in connection.execute(
         "SELECT name, number, host, kind, listed FROM i3_router_channel ORDER BY number"
@@ -91,8 +91,8 @@ def load(connection: sqlite3.Connection, at: float) -> Kept:
             names = frozenset(msgspec.json.decode(listed, type=list[str]))
             channel = Channel(name, host, ChannelType(kind), names)
         channels.append((name, channel))
-        numbers[1] = number
-    return Kept(at, *numbers, tuple(muds), tuple(channels))
+        channel_number = number
+    return Kept(at, mud_number, channel_number, tuple(muds), tuple(channels))
 
 
 def forget_password(connection: sqlite3.Connection, name: str) -> bool:
