@@ -102,3 +102,7 @@ def admin_token(
     except ResilienceError as error:
         print(f"holdfast: {error.message}", file=sys.stderr)
         raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    program()

@@ -153,6 +153,30 @@ class Methods(ABC):
         }
         return await self.call("channel_history", params, results.History)
 
+    async def channel_add(self, channel: str, kind: int = 0) -> results.ChannelDone:
+        """Have the gateway's mud make and host a channel; a refusal comes as ``error_occurred``."""
+        return await self.call(
+            "channel_add", {"channel": channel, "type": kind}, results.ChannelDone
+        )
+
+    async def channel_remove(self, channel: str) -> results.ChannelDone:
+        """Delete a channel that the gateway's mud hosts; as ``channel_add``."""
+        return await self.call("channel_remove", {"channel": channel}, results.ChannelDone)
+
+    async def channel_admit(
+        self, channel: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> results.ChannelDone:
+        """Invite muds to a channel that the gateway's mud hosts, or take it back; as ``channel_add``."""
+        params: dict[str, object] = {"channel": channel, "add": list(add), "remove": list(remove)}
+        return await self.call("channel_admit", params, results.ChannelDone)
+
+    async def channel_ban(
+        self, channel: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> results.ChannelDone:
+        """Ban muds from a channel that the gateway's mud hosts, or take it back; as ``channel_add``."""
+        params: dict[str, object] = {"channel": channel, "add": list(add), "remove": list(remove)}
+        return await self.call("channel_ban", params, results.ChannelDone)
+
     async def who(self, target_mud: str, *, from_user: str = "") -> results.MudRequested:
         """Ask who is on another mud; the answer is the event ``who_reply``."""
         params: dict[str, object] = {"target_mud": target_mud, "from_user": from_user}

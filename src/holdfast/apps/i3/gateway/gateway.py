@@ -16,9 +16,6 @@ is sent twice.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +31,7 @@ from holdfast.apps.i3.gateway._voice import TO_ALL, Voice
 from holdfast.apps.i3.gateway.model import GatewayState
 from holdfast.apps.i3.gateway.requests import Kind
 from holdfast.apps.i3.gateway.text import checked_name, checked_user
+from holdfast.health import Supervisor
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
     from holdfast.storage import Database
     from holdfast.world import World
 
-log = logging.getLogger("holdfast.i3")
-
 MARKS_KEPT: Final = 7 * 86_400.0
 """Seconds that is remembered of a queued message that it was about to be handed over, past its longest life."""
 
@@ -61,19 +57,26 @@ class Gateway:
         database: with ``MIGRATIONS`` of this package; keeps password, lists, channels, history, and what waits.
         settings: how it appears and where the routers are.
         world: chance, ids, wall time, secrets.
+        on_given_up: called with name and error when a task without which it is deaf keeps dying; the program should
+            end then.
 
     Raises:
         StorageError: 8xxx; what was kept cannot be read.
     """
 
     def __init__(
-        self, database: Database, settings: GatewaySettings, *, world: World | None = None
+        self,
+        database: Database,
+        settings: GatewaySettings,
+        *,
+        world: World | None = None,
+        on_given_up: Callable[[str, BaseException], object] | None = None,
     ) -> None:
         self._database = database
         self.settings = settings
         self._world: World = RealWorld() if world is None else world
         self._callbacks: list[Callable[[Event], object]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor = Supervisor(on_given_up=on_given_up, world=self._world)
         self._build(store.Kept())
 
     def _build(self, kept: store.Kept) -> None:
@@ -95,14 +98,9 @@ class Gateway:
         kept = await self._database.write(lambda c: store.begin(c, name, forget_before_ms))
         self._build(kept)
         await self._queue.start()
-        loop = asyncio.get_running_loop()
         self._link.connection.start()
-        self._tasks = [
-            loop.create_task(self._link.read(), name=f"holdfast-i3-read {name}"),
-            loop.create_task(self._queue.report(), name=f"holdfast-i3-report {name}"),
-        ]
-        for task in self._tasks:
-            task.add_done_callback(_look_at)
+        self._supervisor.start(f"i3 {name} reads", self._link.read)
+        self._supervisor.start(f"i3 {name} reports", self._queue.report)
         return self
 
     async def __aexit__(
@@ -115,9 +113,7 @@ class Gateway:
         await self._asking.stop()
         await self._link.stop()
         self._desk.disarm()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._supervisor.__aexit__(kind, error, trace)
         await self._queue.stop()
         await self._desk.keeper.close()
 
@@ -176,6 +172,16 @@ class Gateway:
     def find_mud(self, name: str) -> Mud | None:
         """Look up a mud as people write it: case does not matter, and a dot may stand for a blank."""
         return self._desk.machine.muds.find(name)
+
+    def links(self) -> list[tuple[str, str, str]]:
+        """Return each router that is known: its name, its address, and how things stand with it, for a person."""
+        here, trouble = self._desk.routers.current, self._link.trouble
+        found: list[tuple[str, str, str]] = []
+        for address in self._desk.routers.order():
+            is_here = here is not None and address.name == here.name
+            state = "not tried" if not is_here else "on it" if self.is_ready else trouble or "tried"
+            found.append((address.name, f"{address.host} {address.port}", state))
+        return found
 
     def statistics(self) -> dict[str, object]:
         """Return figures.
@@ -449,10 +455,3 @@ class Gateway:
     def reconnect(self) -> None:
         """Leave the router and come back; returns at once."""
         self._link.renew()
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    """A task that ends before it is stopped has a fault, which somebody has to see."""
-    with contextlib.suppress(asyncio.CancelledError):
-        if (error := task.exception()) is not None:
-            log.error("a part of the gateway ended", exc_info=error)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - a file of settings is read by these types
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path  # noqa: TC003 - as above
+from typing import Final
 
 from holdfast.apps.i3 import limits
 from holdfast.apps.i3.lpc import Charset
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 SERVICES: Final = {
     "tell": 1,
