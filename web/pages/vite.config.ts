@@ -45,7 +45,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: Object.fromEntries(
-        ["index", "play", "host", "screen", "edit", "admin", "chat"].map((name) => [name, here(`./${name}.html`)]),
+        ["index", "play", "host", "screen", "edit", "admin", "chat", "bridge"].map((name) => [name, here(`./${name}.html`)]),
       ),
     },
   },
