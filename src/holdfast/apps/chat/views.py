@@ -99,13 +99,14 @@ def brief(message: Message) -> Shown:
     text = read_text(message.body) if message.kind != Kind.FILE else ""
     if message.kind == Kind.FILE:
         try:
-            text = f"📎 {read_text(read_note(message.body).name.encode())}"
+            text = read_text(read_note(message.body).name.encode())
         except ChatError:
-            text = "📎"
+            text = "damaged"
     return {
         "id": message.id,
         "from": message.sender,
         "text": " ".join(text[: limits.BRIEF_MAX].split()),
+        "file": message.kind == Kind.FILE,
         "at": message.received_ms,
         "state": message.state.value,
     }

@@ -2,10 +2,11 @@ import { useEffect, useState } from "react";
 import type { ReactNode } from "react";
 import { Bar } from "./Bar";
 import { FirstRun, NoKey } from "./FirstRun";
-import { Sidebar } from "./Sidebar";
+import { Sidebar, Ways } from "./Sidebar";
 import { TalkView } from "./TalkView";
 import { ChatProvider, openDesk, useChatOf } from "./useChat";
 import { usePlace } from "./usePlace";
+import type { Place } from "./usePlace";
 
 const NOT_ALLOWED = 12001;
 
@@ -37,7 +38,7 @@ export function ChatPage(): ReactNode {
         <Sidebar place={place} />
         <main className="chat__main" data-testid="main">
           {talk === null
-            ? <Nothing isEmpty={board !== null && talks.length === 0} onInvite={() => place.show("invite")} />
+            ? <Nothing isEmpty={board !== null && talks.length === 0} place={place} />
             : <TalkView key={talk.id} talk={talk} place={place} />}
         </main>
       </div>
@@ -45,7 +46,7 @@ export function ChatPage(): ReactNode {
   );
 }
 
-function Nothing({ isEmpty, onInvite }: { readonly isEmpty: boolean; readonly onInvite: () => void }): ReactNode {
+function Nothing({ isEmpty, place }: { readonly isEmpty: boolean; readonly place: Place }): ReactNode {
   return (
     <div className="nothing">
       <h2>{isEmpty ? "Nobody is here yet" : "Whom do you want to talk to?"}</h2>
@@ -54,7 +55,7 @@ function Nothing({ isEmpty, onInvite }: { readonly isEmpty: boolean; readonly on
           ? "Two people meet by an invitation: a link that one gives to the other. It is good for one person, once."
           : "Choose a conversation, or start a new one."}
       </p>
-      {isEmpty && <button type="button" className="button button--main" onClick={onInvite}>Invite somebody</button>}
+      {isEmpty && <div className="row"><Ways place={place} /></div>}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { useTick } from "../shared/hooks";
 import { api } from "./api";
@@ -9,8 +9,15 @@ import type { Board, Gateway, NotedError } from "./types";
 import { useChat } from "./useChat";
 import { gatewayWords, isUp, modeWords, priorityName } from "./verdict";
 
+interface DetailsProps {
+  readonly board: Board;
+  /** Errors of it are shown first; empty: all. */
+  readonly category: string;
+  readonly onClose: () => void;
+}
+
 /** What stands behind the bar: gateways, what waits, and what went wrong. */
-export function Details({ board, onClose }: { readonly board: Board; readonly onClose: () => void }): ReactNode {
+export function Details({ board, category, onClose }: DetailsProps): ReactNode {
   const [mode, meaning] = modeWords(board.mode);
   return (
     <Sheet title="How it does" onClose={onClose} isWide>
@@ -26,7 +33,7 @@ export function Details({ board, onClose }: { readonly board: Board; readonly on
           </ul>
         </section>
         <Waiting board={board} />
-        <Errors board={board} />
+        <Errors board={board} first={category} />
       </div>
     </Sheet>
   );
@@ -96,9 +103,14 @@ function Waiting({ board }: { readonly board: Board }): ReactNode {
   );
 }
 
-function Errors({ board }: { readonly board: Board }): ReactNode {
+function Errors({ board, first }: { readonly board: Board; readonly first: string }): ReactNode {
   const [errors, setErrors] = useState<readonly NotedError[] | null>(null);
-  const [category, setCategory] = useState("");
+  const [category, setCategory] = useState(first);
+  const section = useRef<HTMLElement>(null);
+  const isLoaded = errors !== null;
+  useEffect(() => {
+    if (first !== "" && isLoaded) section.current?.scrollIntoView({ block: "start" });
+  }, [first, isLoaded]);
   const { total } = board.errors;
   useEffect(() => {
     let isOver = false;
@@ -111,7 +123,7 @@ function Errors({ board }: { readonly board: Board }): ReactNode {
   }, [total]);
   const shown = (errors ?? []).filter((error) => category === "" || error.category === category);
   return (
-    <section aria-label="Errors" data-testid="error-list">
+    <section aria-label="Errors" data-testid="error-list" ref={section}>
       <h3>What went wrong</h3>
       {total === 0 && <p className="quiet">Nothing since the program was started.</p>}
       {total > 0 && (

@@ -40,7 +40,12 @@ export function Sidebar({ place }: { readonly place: Place }): ReactNode {
           <FoundRow key={line.in + line.id} line={line} onOpen={() => place.open(line.in, line.number)} />
         ))}
         {folded !== "" && shown.length === 0 && found.length === 0 && <li className="side__none quiet">Nothing found.</li>}
-        {board !== null && talks.length === 0 && folded === "" && <li className="side__none quiet">No conversations yet.</li>}
+        {board !== null && talks.length === 0 && folded === "" && (
+          <li className="side__none">
+            <p className="quiet">No conversations yet.</p>
+            <span className="side__ways"><Ways place={place} /></span>
+          </li>
+        )}
       </ul>
       {place.sheet === "invite" && <InviteSheet onClose={place.close} />}
       {place.sheet === "accept" && <AcceptSheet onClose={place.close} onDone={(talk) => place.open(talk)} />}
@@ -108,6 +113,7 @@ function TalkRow({ talk, isOpen, onOpen }: TalkRowProps): ReactNode {
             <>
               {isMine && <StateMark state={last.state} />}
               {!isMine && talk.kind === "room" && `${nameOf(last.from)}: `}
+              {last.file && <Icon name="clip" />}
               {last.text}
             </>
           )}
@@ -133,6 +139,16 @@ function FoundRow({ line, onOpen }: { readonly line: FoundLine; readonly onOpen:
         <span className="talk-row__last clip" dir="auto">{nameOf(line.from)}: {line.text}</span>
       </button>
     </li>
+  );
+}
+
+/** The two ways in which two people meet. */
+export function Ways({ place }: { readonly place: Place }): ReactNode {
+  return (
+    <>
+      <button type="button" className="button button--main" data-testid="way-invite" onClick={() => place.show("invite")}>Invite somebody</button>
+      <button type="button" className="button" data-testid="way-accept" onClick={() => place.show("accept")}>I was invited</button>
+    </>
   );
 }
 

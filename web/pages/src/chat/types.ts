@@ -35,6 +35,8 @@ export interface LastLine {
   readonly id: string;
   readonly from: string;
   readonly text: string;
+  /** It is an attachment; the text is its name. */
+  readonly file: boolean;
   readonly at: number;
   readonly state: LineState;
 }
