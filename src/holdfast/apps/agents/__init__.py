@@ -10,6 +10,7 @@ from holdfast.apps.agents.errors import (
 from holdfast.apps.agents.events import AgentEvent, Subscription
 from holdfast.apps.agents.host import AgentHost, HostSettings
 from holdfast.apps.agents.outgoing import StreamCall
+from holdfast.apps.agents.process import ProcessAgent, ProcessSettings
 from holdfast.apps.agents.report import AgentReport, NodeReport
 from holdfast.apps.agents.settings import ConversationSettings
 from holdfast.apps.agents.store import MIGRATIONS
@@ -28,6 +29,8 @@ __all__ = [
     "Handler",
     "HostSettings",
     "NodeReport",
+    "ProcessAgent",
+    "ProcessSettings",
     "RemoteAgentError",
     "Resident",
     "StreamBrokenError",

@@ -131,6 +131,23 @@ def understood(told: Mapping[str, object], where: str) -> RemoteAgentError:
     return error
 
 
+def failed(told: Mapping[str, object], agent: str) -> AgentError:
+    """Make the error that a process of this node described.
+
+    Args:
+        told: as in ``understood``; a code that is not known is AGENT_FAILED.
+        agent: its name.
+    """
+    text = told.get("message")
+    message = text[:TEXT_MAX] if isinstance(text, str) else f"The agent {agent!r} gave no reason."
+    details, wait = told.get("details"), told.get("retry_after")
+    error = AgentError(known(told.get("code")) or AgentCode.AGENT_FAILED, message)
+    error.details.update(details if isinstance(details, dict) else {})
+    if isinstance(wait, int | float) and 0 <= wait < float("inf"):
+        error.retry_after = float(wait)
+    return error
+
+
 def known(number: object) -> IntEnum | None:
     """Return the code with this number, None when there is none here."""
     if not isinstance(number, int):

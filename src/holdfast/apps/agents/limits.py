@@ -95,3 +95,15 @@ CHILD_CALLS_MAX: Final = 64
 
 CONTROL_CONNECTIONS_MAX: Final = 16
 """Commands that talk with a running node at once (cut)."""
+
+CHILD_QUEUE_BYTES_MAX: Final = 8 * 1024 * KIB
+"""Bytes that wait for a subprocess to read them (it does not read: it is killed and started again)."""
+
+CHILD_TRIES_MAX: Final = 3
+"""Lives of a subprocess that a request that may run again can outlive (then CALL_INTERRUPTED): it may be what kills."""
+
+CHILD_LOG_RATE: Final = 50.0
+"""Lines a second that a subprocess may write for the log in the long run (left out, and counted)."""
+
+CHILD_LOG_BURST: Final = 500
+"""Lines that it may write at once."""
