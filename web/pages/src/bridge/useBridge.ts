@@ -34,6 +34,11 @@ interface HistoryLine {
 
 const ASK_MS = 3_000;
 
+/** Events after which status, MUDs or members are different. */
+const NEWS: ReadonlySet<string> = new Set([
+  "user_joined_channel", "user_left_channel", "mud_online", "mud_offline", "gateway_reconnected",
+]);
+
 export function useBridge({ key, name, channel }: Place): Bridge {
   const [state, setState] = useState<LinkState>("connecting");
   const [mud, setMud] = useState("");
@@ -53,6 +58,7 @@ export function useBridge({ key, name, channel }: Place): Bridge {
     const heard = (notice: Notice): void => {
       add(lineOf(notice, name, here.current));
       if (notice.method === "error_occurred") setLines((known) => withTrouble(known, notice));
+      if (NEWS.has(notice.method)) regularly();
     };
     const opened = new BridgeLink(socketUrl(), key, (next, at) => {
       setState(next);

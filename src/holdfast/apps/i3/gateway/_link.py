@@ -36,7 +36,7 @@ class Link:
         connection: over all routers.
         oob_port: where we listen out of band, 0 for nowhere.
         readies: how often a router let us in.
-        trouble: why the last attempt failed or the last connection ended, for a person.
+        troubles: why the last attempt on each router failed or its last connection ended, for a person.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -69,7 +69,7 @@ class Link:
         self.queue: Queue
         self.oob_port = 0
         self.readies = 0
-        self.trouble = ""
+        self.troubles: dict[str, str] = {}
 
     def _urls(self, first: str = "") -> list[str]:
         return [address.url for address in self._desk.routers.order(first)]
@@ -162,7 +162,9 @@ class Link:
     def _changed(self, change: StateChange) -> None:
         desk = self._desk
         if change.message:
-            self.trouble = change.message
+            tried = self.connection.endpoint  # None when no name could be resolved
+            address = desk.routers.order()[0] if tried is None else desk.routers.at(tried.url)
+            self.troubles[address.name] = change.message
         if change.new is ConnectionState.CONNECTED:
             self.readies += 1
             effects = desk.machine.ready(desk.now())

@@ -175,11 +175,11 @@ class Gateway:
 
     def links(self) -> list[tuple[str, str, str]]:
         """Return each router that is known: its name, its address, and how things stand with it, for a person."""
-        here, trouble = self._desk.routers.current, self._link.trouble
+        here, troubles = self.router, self._link.troubles
         found: list[tuple[str, str, str]] = []
         for address in self._desk.routers.order():
             is_here = here is not None and address.name == here.name
-            state = "not tried" if not is_here else "on it" if self.is_ready else trouble or "tried"
+            state = "on it" if is_here else troubles.get(address.name, "not tried")
             found.append((address.name, f"{address.host} {address.port}", state))
         return found
 

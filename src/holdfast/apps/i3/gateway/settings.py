@@ -125,7 +125,7 @@ class GatewaySettings:
     retry_delay_max: float = 60.0
     attempt_interval: float = 1.5
     probe_interval: float = 30.0
-    confirm_interval: float = 5.0
+    confirm_interval: float = 2.0
     probe_timeout: float = 30.0
     silence_max: float = 900.0
     request_timeout: float = 15.0
