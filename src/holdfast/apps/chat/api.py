@@ -312,6 +312,11 @@ def _machine(app: ChatApp) -> type[Controller]:
         path = "/node"
         tags = ["chat"]  # noqa: RUF012 - as the framework declares it
 
+        @get("/board")
+        async def board(self) -> views.Shown:
+            """Return what all pages see: conversations, gateways, what waits, counts of errors."""
+            return await app.shown()
+
         @get("/errors", sync_to_thread=False)
         def errors(self) -> list[views.Shown]:
             """List the last errors, the newest first."""

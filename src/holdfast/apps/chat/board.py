@@ -1,9 +1,10 @@
 """What all pages see of the node, kept current: conversations, gateways, the queue, errors.
 
-The node says what changed, as often as it likes; the board looks again at most ``limits.SHOWN_EVERY`` later,
-compares with what was published last and publishes the difference. Texts of conversations are not in it: each
-conversation has a *revision*, and a page that sees a new one fetches what has changed since the one it knows
-(``changes``).
+The node says what changed, as often as it likes; the board looks again at most ``limits.SHOWN_EVERY`` later and
+compares with what it showed last. What is published is a number only, the board's *revision*: what goes through a
+channel is logged by the hub, on the disk and in the clear, where no name and no text may be. A page that sees a new
+revision fetches the board. Texts of conversations are not in it: each conversation has a revision too, and a page
+that sees a new one fetches what has changed since the one it knows (``Talk.since``).
 """
 
 from __future__ import annotations
@@ -73,7 +74,11 @@ class Board:
     Args:
         node: running.
         errors: the handler that the node reports to.
-        publish: called with what changed, on the event loop.
+        publish: called with the new revision, on the event loop.
+
+    Attributes:
+        shown: everything, as pages get it.
+        revision: of it; grows, also from one process to the next.
         now_ms: the server's clock.
     """
 
@@ -81,7 +86,7 @@ class Board:
         self,
         node: Node,
         errors: ErrorHandler,
-        publish: Callable[[views.Shown], object],
+        publish: Callable[[int], object],
         now_ms: Callable[[], int],
     ) -> None:
         self._node = node
@@ -94,6 +99,7 @@ class Board:
         self._again = asyncio.Event()
         self._began = now_ms()
         self.shown: views.Shown = {}
+        self.revision = self._began
 
     async def run(self) -> None:
         """Follow the node until cancelled."""
@@ -158,13 +164,13 @@ class Board:
         self._again.set()
 
     async def refresh(self) -> None:
-        """Look at everything, and publish what is different."""
+        """Look at everything, and tell when something is different."""
         await self._read_last()
         after = self._state()
-        changed = views.difference(self.shown, after)
-        self.shown = after
-        if changed:
-            self._publish(changed)
+        if after != self.shown:
+            self.shown = after
+            self.revision += 1
+            self._publish(self.revision)
 
     async def _read_last(self) -> None:
         known = [*(c.id for c in self._node.contacts), *(room.id for room in self._node.rooms)]

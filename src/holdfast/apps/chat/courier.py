@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.apps.chat.store import Wish
+    from holdfast.crypto import Keystore
     from holdfast.node import Node
     from holdfast.storage import Database
 
@@ -35,6 +36,7 @@ class Courier:
     Args:
         node: running.
         database: in which the wishes are.
+        keystore: that opens them.
         taken: called with each wish that the node has.
         refused: called with a wish that the node will never take, and why.
     """
@@ -43,11 +45,13 @@ class Courier:
         self,
         node: Node,
         database: Database,
+        keystore: Keystore,
         taken: Callable[[Wish], object],
         refused: Callable[[Wish, str], object],
     ) -> None:
         self._node = node
         self._database = database
+        self._keystore = keystore
         self._taken = taken
         self._refused = refused
         self._wake = asyncio.Event()
@@ -101,11 +105,14 @@ class Courier:
     async def _body(self, wish: Wish) -> bytes:
         """Return what is to be sent: of an attachment its announcement, once all of it is here."""
         if wish.kind != Kind.FILE:
-            return wish.body
+            return self._keystore.unseal(store.wish_label(wish.id), wish.body)
         found = await self._database.read(lambda connection: store.find_file(connection, wish.id))
-        if found is None or len(found.kept) != read_note(found.note).pieces:
+        note = (
+            b"" if found is None else self._keystore.unseal(store.note_label(wish.id), found.note)
+        )
+        if found is None or len(found.kept) != read_note(note).pieces:
             raise ChatError(ChatCode.FILE_NOT_FOUND, "The attachment was not uploaded whole.")
-        return found.note
+        return note
 
     async def _hand_over(self, wish: Wish) -> None:
         problem = ""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.apps.chat.store import Outgoing
+    from holdfast.crypto import Keystore
     from holdfast.node import Change, Message, Node
     from holdfast.storage import Database
 
@@ -55,6 +56,7 @@ class Files:
     Args:
         node: running.
         database: in which uploads wait.
+        keystore: that seals and opens them.
         now_ms: the server's clock.
         touched: called with conversation and message when one has come further.
     """
@@ -63,11 +65,13 @@ class Files:
         self,
         node: Node,
         database: Database,
+        keystore: Keystore,
         now_ms: Callable[[], int],
         touched: Callable[[str, str], object],
     ) -> None:
         self._node = node
         self._database = database
+        self._keystore = keystore
         self._now_ms = now_ms
         self._touched = touched
         self._wake = asyncio.Event()
@@ -94,7 +98,8 @@ class Files:
                 "Too many attachments wait to be sent. Try again when some have arrived.",
                 retry_after=5.0,
             )
-        row = (note.id, conversation, packed(note), self._now_ms())
+        sealed = self._keystore.seal(store.note_label(note.id), packed(note))
+        row = (note.id, conversation, sealed, self._now_ms())
         await self._database.execute(store.ADD_FILE, row)
         return []
 
@@ -107,19 +112,22 @@ class Files:
         found = await self.find(file)
         if found is None:
             raise ChatError(ChatCode.FILE_NOT_FOUND, "There is no such upload (any more).")
-        note = read_note(found.note)
+        note = read_note(self._keystore.unseal(store.note_label(file), found.note))
         if not 0 <= number < note.pieces or len(data) != _length(note, number):
             raise ChatError(ChatCode.PIECE_OUT_OF_PLACE, "This piece does not belong here.")
-        await self._database.execute(store.ADD_PIECE, (file, number, data))
+        sealed = self._keystore.seal(store.piece_label(file, number), data)
+        await self._database.execute(store.ADD_PIECE, (file, number, sealed))
 
     async def find(self, file: str) -> Outgoing | None:
         """Return an attachment that is not wholly with the node."""
         return await self._database.read(lambda connection: store.find_file(connection, file))
 
     async def _piece(self, file: str, number: int) -> bytes | None:
-        return await self._database.read(
+        sealed = await self._database.read(
             lambda connection: store.find_piece(connection, file, number)
         )
+        label = store.piece_label(file, number)
+        return None if sealed is None else self._keystore.unseal(label, sealed)
 
     # --- to the node ------------------------------------------------------------------------
 

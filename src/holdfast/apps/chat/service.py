@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.apps.chat import views
     from holdfast.apps.chat.access import PageAccess
     from holdfast.apps.chat.store import Wish
+    from holdfast.crypto import Keystore
     from holdfast.node import Message, Node
     from holdfast.ops import ErrorHandler
     from holdfast.session import Handshake, Hub, PresenceState, Session, Transaction
@@ -45,6 +46,7 @@ class ChatApp:
         database: the node's, opened with this application's migrations too.
         errors: the handler that the node reports to.
         access: who may come in.
+        keystore: the node's; what pages say lies sealed until the node has it.
         about: what never changes while this runs, shown to pages: ``mode`` and the like.
         world: wall time.
     """
@@ -58,6 +60,7 @@ class ChatApp:
         database: Database,
         errors: ErrorHandler,
         access: PageAccess,
+        keystore: Keystore,
         *,
         about: Mapping[str, object] | None = None,
         world: World | None = None,
@@ -67,12 +70,13 @@ class ChatApp:
         self.database = database
         self.errors = errors
         self.access = access
+        self._keystore = keystore
         self._about = dict(about or {})
         self._hub: Hub | None = None
         self._stack = AsyncExitStack()
         self.board = Board(node, errors, self._publish, self._now_ms)
-        self.files = Files(node, database, self._now_ms, self.board.touch)
-        self.courier = Courier(node, database, self._taken, self._refused)
+        self.files = Files(node, database, keystore, self._now_ms, self.board.touch)
+        self.courier = Courier(node, database, keystore, self._taken, self._refused)
 
     @property
     def hub(self) -> Hub:
@@ -137,20 +141,28 @@ class ChatApp:
             row = (wish.id, wish.to, Kind.FILE.value, b"")
             tx.execute(store.HAND_FILE, (wish.id,))
         else:
-            row = (wish.id, wish.to, Kind.TEXT.value, wish.text.encode("utf-8", "replace"))
+            body = wish.text.encode("utf-8", "replace")
+            sealed = self._keystore.seal(store.wish_label(wish.id), body)
+            row = (wish.id, wish.to, Kind.TEXT.value, sealed)
         tx.execute(store.ADD_WISH, row)
         self.courier.waiting += 1
         tx.after.append(self.courier.kick)
         return {}
 
     def snapshot(self, session: Session, channel: str) -> object:  # noqa: ARG002 - as the protocol has it
-        """Return what all pages see."""
-        return self.board.shown | self._about if channel == CHANNEL else {}
+        """Return which board all pages should have."""
+        return {"revision": self.board.revision} if channel == CHANNEL else {}
 
     def presence(self, tx: Transaction, session: Session, state: PresenceState) -> None:
         """Pages come and go; nobody is told."""
 
     # --- for the API ------------------------------------------------------------------------
+
+    async def shown(self) -> views.Shown:
+        """Return what all pages see."""
+        if not self.board.shown:
+            await self.board.refresh()
+        return self.board.shown | self._about | {"revision": self.board.revision}
 
     def knows(self, conversation: str) -> bool:
         """Say whether there is such a conversation."""
@@ -163,13 +175,10 @@ class ChatApp:
     def _now_ms(self) -> int:
         return round(1000 * self._world.wall_now())
 
-    def _publish(self, changed: views.Shown) -> None:
+    def _publish(self, revision: int) -> None:
+        # While the hub is not ready (a commit failed) nobody is told: all pages come back to a snapshot.
         if self.hub.is_ready:
-            self.hub.apply(lambda tx: tx.publish(CHANNEL, changed))
-        else:
-            # After a failed commit all pages come back to a snapshot; it is compared with nothing then.
-            self.board.shown = {}
-            self.board.look()
+            self.hub.apply(lambda tx: tx.publish(CHANNEL, {"revision": revision}))
 
     def _came(self, message: Message) -> None:
         if message.kind == Kind.PIECE:

@@ -4,6 +4,8 @@ A *wish* is a message that a page has handed over and the node has not taken yet
 transaction that acknowledges it to the page, and removed when the node has it under the same id; after a crash
 between the two the node is asked twice, and the second time it knows the message. Pieces of an attachment are
 the same: each is removed when the node has taken it. What has arrived is in the node's own history only.
+
+Texts, names of files and pieces lie sealed with the node's keystore, as in the node's own tables.
 """
 
 from __future__ import annotations
@@ -52,9 +54,24 @@ ADD_PIECE: Final = "INSERT INTO chat_piece VALUES (?, ?, ?) ON CONFLICT (file, n
 REMOVE_PIECE: Final = "DELETE FROM chat_piece WHERE file = ? AND number = ?"
 
 
+def wish_label(wish: str) -> str:
+    """Return under which label the body of a wish is sealed."""
+    return f"chat wish {wish}"
+
+
+def note_label(file: str) -> str:
+    """Return under which label the announcement of an attachment is sealed."""
+    return f"chat file {file}"
+
+
+def piece_label(file: str, number: int) -> str:
+    """Return under which label a piece is sealed."""
+    return f"chat piece {file} {number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a page wants sent."""
+    """What a page wants sent; the body is sealed, that of an attachment is empty."""
 
     number: int
     id: str
@@ -70,7 +87,7 @@ class Outgoing:
     Attributes:
         id: the same as that of the message that announces it.
         conversation: with whom.
-        note: the announcement.
+        note: the announcement, sealed.
         is_handed: whether the page has sent the announcement: then the pieces follow.
         kept: numbers of the pieces that are here.
     """
@@ -115,7 +132,7 @@ def handed_files(connection: sqlite3.Connection) -> list[str]:
 
 
 def find_piece(connection: sqlite3.Connection, file: str, number: int) -> bytes | None:
-    """Read one piece that the node has not taken."""
+    """Read one piece that the node has not taken; it is sealed."""
     row = connection.execute(
         "SELECT data FROM chat_piece WHERE file = ? AND number = ?", (file, number)
     ).fetchone()

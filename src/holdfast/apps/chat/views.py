@@ -9,7 +9,7 @@ from holdfast.apps.chat.errors import ChatError
 from holdfast.apps.chat.wire import Kind, read_note, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from holdfast.node import Contact, GatewayStatus, Identity, Message, QueueStatus, Room
     from holdfast.ops.errors import HandledError
@@ -150,20 +150,6 @@ def error_row(error: HandledError) -> Shown:
         "message": error.message,
         "recovered": error.is_recovered,
     }
-
-
-def difference(before: Mapping[str, object], after: Mapping[str, object]) -> Shown:
-    """Return what has to be said so that who knows ``before`` knows ``after``.
-
-    ``roster`` is compared entry by entry; one that is gone is None.
-    """
-    changed = {key: value for key, value in after.items() if before.get(key) != value}
-    old, new = before.get("roster"), after.get("roster")
-    if "roster" in changed and isinstance(old, dict) and isinstance(new, dict):
-        rows: Shown = {key: row for key, row in new.items() if old.get(key) != row}
-        rows |= dict.fromkeys(key for key in old if key not in new)
-        changed["roster"] = rows
-    return changed
 
 
 def _rounded(value: float) -> float:

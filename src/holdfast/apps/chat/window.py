@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
+    from holdfast.crypto import Keystore
     from holdfast.node import Node
     from holdfast.ops import ErrorHandler, ShutdownManager
     from holdfast.storage import Database
@@ -74,6 +75,7 @@ class Window:
         node: running.
         database: the node's, opened with ``session`` and ``chat`` among its migrations.
         errors: the handler that the node reports to.
+        keystore: the node's.
         data: folder in which the page's token is.
         world: wall time, ids and secrets.
         about: shown to pages: ``mode`` and the like.
@@ -85,6 +87,7 @@ class Window:
         node: Node,
         database: Database,
         errors: ErrorHandler,
+        keystore: Keystore,
         data: Path,
         world: World,
         *,
@@ -92,7 +95,7 @@ class Window:
         settings: HubSettings | None = None,
     ) -> None:
         self.access = PageAccess(data, world)
-        self.app = ChatApp(node, database, errors, self.access, about=about, world=world)
+        self.app = ChatApp(node, database, errors, self.access, keystore, about=about, world=world)
         self.hub = Hub(self.app, database=database, world=world, settings=settings or HubSettings())
 
     def link(self, listener: socket.socket) -> str:

@@ -1,7 +1,7 @@
 import { ApiError } from "../shared/api";
 import { isRecord } from "../shared/store";
 import { pageKey } from "./key";
-import type { FoundLine, Identity, Line, NotedError } from "./types";
+import type { Board, FoundLine, Identity, Line, NotedError } from "./types";
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -60,6 +60,7 @@ export const api = {
   removeMember: (room: string, contact: string) =>
     call<null>("DELETE", `/chat/rooms/${part(room)}/members/${part(contact)}`),
   leaveRoom: (room: string) => call<null>("DELETE", `/chat/rooms/${part(room)}`),
+  board: () => call<Board>("GET", "/chat/node/board"),
   errors: () => call<readonly NotedError[]>("GET", "/chat/node/errors"),
   retry: () => call<null>("POST", "/chat/node/retry"),
   network: () => call<null>("POST", "/chat/node/network"),

@@ -101,6 +101,8 @@ export interface Queue {
 
 /** What all pages see of the node. */
 export interface Board {
+  /** Another one means another board. */
+  readonly revision: number;
   readonly me: readonly Identity[];
   readonly hidden: Readonly<Record<string, string>>;
   readonly roster: Readonly<Record<string, Talk>>;

@@ -9,6 +9,8 @@ import type { Board, Talk, Wish } from "./types";
 import { newId, Uploads } from "./uploads";
 import type { Upload } from "./uploads";
 
+const AGAIN_MS = 500;
+
 /** The page's program: one session with the node's program, and what is uploaded to it. */
 export interface Desk {
   readonly session: Session;
@@ -41,9 +43,36 @@ export function openDesk(): Desk {
   return { session, uploads: new Uploads((id, to) => send({ do: "hand", id, to })) };
 }
 
-function boardOf(state: SessionState): Board | null {
+function revisionOf(state: SessionState): number | null {
   const value = state.channels["chat"];
-  return isRecord(value) && isRecord(value["roster"]) && isRecord(value["queue"]) ? (value as unknown as Board) : null;
+  return isRecord(value) && typeof value["revision"] === "number" ? value["revision"] : null;
+}
+
+/** The board whose revision the program told last; the one before it until that is here. */
+function useBoard(state: SessionState): Board | null {
+  const [board, setBoard] = useState<Board | null>(null);
+  const [tries, setTries] = useState(0);
+  const wanted = revisionOf(state);
+  const known = board?.revision ?? null;
+  const isReachable = state.status === "open";
+  useEffect(() => {
+    if (wanted === null || wanted === known || !isReachable) return undefined;
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    api.board().then(
+      (found) => {
+        if (!isOver) setBoard(found);
+      },
+      () => {
+        if (!isOver) timer = setTimeout(() => setTries((count) => count + 1), AGAIN_MS);
+      },
+    );
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [wanted, known, isReachable, tries]);
+  return board;
 }
 
 function byTime(a: Talk, b: Talk): number {
@@ -52,11 +81,7 @@ function byTime(a: Talk, b: Talk): number {
 
 export function useChatOf({ session, uploads }: Desk): Chat {
   const state = useSession(session);
-  const [lastBoard, setLastBoard] = useState<Board | null>(null);
-  const current = boardOf(state);
-  // While the program is away the channels stay; when it has forgotten us they are empty for a moment.
-  if (current !== null && current !== lastBoard) setLastBoard(current);
-  const board = current ?? lastBoard;
+  const board = useBoard(state);
   useEffect(() => {
     session.start();
     uploads.resume().catch(() => undefined);
