@@ -160,6 +160,8 @@ def _settings(mud: str, routers: list[str], found: dict[str, object]) -> Gateway
     if not isinstance(addresses, list):
         raise ValueError("routers is a list of '*name=host:port'.")  # noqa: TRY004 - a wrong setting
     found["routers"] = [RouterAddress.parse(str(each)) for each in addresses]
+    if found.get("pace_rate") == 0:
+        found["pace_rate"] = None  # a file has no word for "no limit"
     unknown = set(found) - set(GatewaySettings.__dataclass_fields__)
     if unknown:
         raise ValueError(

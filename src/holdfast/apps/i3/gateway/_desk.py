@@ -111,7 +111,8 @@ class Desk:
         )
         # Lines that the last process had not written yet have ids that clients may know.
         self._line_id = kept.last_line + limits.HISTORY_PENDING_MAX
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._armed_at = float("inf")
         self._is_over = False
         self.callbacks: list[Callable[[events.Event], object]] = []
         self.sender: SendsPackets
@@ -192,11 +193,12 @@ class Desk:
         if turn_at is not None:
             at = min(at, turn_at)
         if self._timer is not None:
-            if at >= self._timer.when():
+            if at >= self._armed_at:
                 return  # it will look again by itself
             self._timer.cancel()
             self._timer = None
         if at != float("inf") and not self._is_over:
+            self._armed_at = at
             self._timer = asyncio.get_running_loop().call_at(at, self._on_time)
 
     def disarm(self) -> None:
