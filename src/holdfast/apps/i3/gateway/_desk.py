@@ -18,6 +18,7 @@ from holdfast.apps.i3.gateway.effects import (
     Refused,
     Replied,
     Send,
+    WaitAgain,
 )
 from holdfast.apps.i3.gateway.lists import ChannelList, MudList
 from holdfast.apps.i3.gateway.machine import GatewayMachine
@@ -117,6 +118,7 @@ class Desk:
         self.callbacks: list[Callable[[events.Event], object]] = []
         self.sender: SendsPackets
         self.link: HoldsLink
+        self.waits_again: Callable[[WaitAgain], object]
         self.packets_received = 0
         self.bad_frames = 0
 
@@ -155,6 +157,8 @@ class Desk:
                     self.link.replied(effect)
                 case Refused():
                     self.link.refused(effect)
+                case WaitAgain():
+                    self.waits_again(effect)
                 case Leave():
                     self.link.leave(effect.message)
 

@@ -12,16 +12,19 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from holdfast.apps.i3 import mudmode, packets
-from holdfast.apps.i3.errors import I3Code, I3Error
+from holdfast.apps.i3.errors import Fault, I3Code, I3Error
 from holdfast.apps.i3.gateway import store
 from holdfast.apps.i3.gateway._sender import ON_CHANNELS, Parcel
 from holdfast.apps.i3.gateway.pacing import Priority
+from holdfast.apps.i3.gateway.unconfirmed import AGAIN
 from holdfast.delivery import DeliveryState, Outbox, OutboxSettings
-from holdfast.errors import DeliveryRefusedError, NetworkError, OutboxFullError
+from holdfast.errors import DeliveryRefusedError, NetworkError, OutboxFullError, StorageError
 
 if TYPE_CHECKING:
     from holdfast.apps.i3.gateway._desk import Desk
     from holdfast.apps.i3.gateway._sender import Sender
+    from holdfast.apps.i3.gateway.effects import WaitAgain
+    from holdfast.apps.i3.gateway.unconfirmed import Handed
     from holdfast.delivery import Change, Message
 
 ROUTER: Final = "router"
@@ -34,6 +37,9 @@ RETRY_MAX: Final = 60.0
 """Seconds between two attempts at most; a router that is there again is noticed at once."""
 
 REPORTED_AT_ONCE: Final = 100
+
+AGAIN_MAX: Final = 10
+"""Times that a message waits again for a mud that the router does not know; then its sender is told."""
 
 UNKNOWN_FATE: Final = (
     "The program ended while this was handed to the router; it is not known whether it arrived, "
@@ -73,6 +79,7 @@ class Queue:
             ),
             world=desk.world,
         )
+        self._putting: set[asyncio.Task[None]] = set()
         self._given_up = asyncio.Event()
         self._given_up.set()  # the last process may have left some
         self.waiting = 0
@@ -90,6 +97,7 @@ class Queue:
 
     async def stop(self) -> None:
         """Send no more; what waits is kept."""
+        await asyncio.gather(*self._putting)
         await self.outbox.__aexit__(None, None, None)
 
     async def put(self, parcel: Parcel) -> None:
@@ -113,6 +121,34 @@ class Queue:
         except BaseException:
             self.waiting -= 1
             raise
+
+    def again(self, refused: WaitAgain) -> None:
+        """Let a message wait once more that the router knew nobody for: muds come back one by one after an outage."""
+        handed = refused.handed
+        base, _, count = handed.id.partition(AGAIN)
+        times = int(count or 0) + 1
+        if times > AGAIN_MAX:
+            self._give_up(handed, refused.message)
+            return
+        self.waiting += 1
+        task = asyncio.get_running_loop().create_task(
+            self._put_again(refused, f"{base}{AGAIN}{times}"), name="holdfast-i3-again"
+        )
+        self._putting.add(task)
+        task.add_done_callback(self._putting.discard)
+
+    async def _put_again(self, refused: WaitAgain, id_: str) -> None:
+        frame = mudmode.packet(list(refused.handed.value), self._desk.settings.charset)
+        delay = self._desk.settings.retry_delay
+        try:
+            await self.outbox.submit(ROUTER, frame, id=id_, delay=delay, ordered=True)
+        except (OutboxFullError, StorageError) as error:
+            self.waiting -= 1
+            self._give_up(refused.handed, f"{refused.message} ({error.message})")
+
+    def _give_up(self, handed: Handed, why: str) -> None:
+        fault = Fault.UNKNOWN_DESTINATION
+        self._desk.tell(self._desk.machine.faults.failed(fault, why, handed.id, handed.value))
 
     def wake(self) -> None:
         """A router is there."""
@@ -195,4 +231,5 @@ class Queue:
             packets.write(packets.read(values[0])),
             message.body,
             message.id,
+            was_queued=True,
         )

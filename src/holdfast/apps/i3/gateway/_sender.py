@@ -35,6 +35,7 @@ class Parcel:
         id: of the message, empty where nobody waits to hear of its fate.
         turn: done with True when it was handed over, with False when the connection broke before.
         only_turn: who waits hands it over.
+        was_queued: it had waited durably for a router.
     """
 
     packet: Packet
@@ -43,6 +44,7 @@ class Parcel:
     id: str = ""
     turn: asyncio.Future[bool] | None = None
     only_turn: bool = False
+    was_queued: bool = False
 
 
 class Sender:
@@ -189,7 +191,9 @@ class Sender:
             return
         if not parcel.id:
             return
-        handed = machine.unconfirmed.add(parcel.id, parcel.value, len(parcel.frame), now)
+        handed = machine.unconfirmed.add(
+            parcel.id, parcel.value, len(parcel.frame), now, was_queued=parcel.was_queued
+        )
         machine.recent.add(handed)
         machine.probe.wanted(machine.unconfirmed.since_probe, now)
         if isinstance(parcel.packet, ON_CHANNELS) and not machine.inbound.comes_back(

@@ -10,6 +10,7 @@ from holdfast.apps.i3.gateway.pacing import Priority
 
 if TYPE_CHECKING:
     from holdfast.apps.i3.gateway.model import Channel, Mud
+    from holdfast.apps.i3.gateway.unconfirmed import Handed
     from holdfast.apps.i3.packets import Packet, RouterRow
 
 
@@ -58,5 +59,13 @@ class Leave:
     message: str
 
 
-Effect = Event | Send | Replied | Refused | KeepMuds | KeepChannels | Leave
+@dataclass(frozen=True, slots=True)
+class WaitAgain:
+    """The router says that this went nowhere, and it had waited before: let it wait again."""
+
+    handed: Handed
+    message: str
+
+
+Effect = Event | WaitAgain | Send | Replied | Refused | KeepMuds | KeepChannels | Leave
 """An event is told to all who listen."""

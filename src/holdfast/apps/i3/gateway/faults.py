@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.apps.i3.errors import Fault, I3Code, I3Error
+from holdfast.apps.i3.gateway.effects import WaitAgain
 from holdfast.apps.i3.gateway.events import ErrorOccurred, RateLimitWarning
 from holdfast.apps.i3.gateway.requests import Kind
 from holdfast.apps.i3.gateway.text import cleaned
+from holdfast.apps.i3.gateway.unconfirmed import asked_as
 from holdfast.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -74,6 +76,9 @@ class Faults:
         is_answer = self._settle(packet, about)
         if handed is None and not is_answer and not is_router:
             return []  # nobody here had asked for it
+        is_nowhere = is_router and packet.code == Fault.UNKNOWN_DESTINATION
+        if handed is not None and handed.was_queued and is_nowhere:
+            return [WaitAgain(handed, packet.message)]
         return [
             self._occurred(
                 packet.code,
@@ -120,7 +125,7 @@ class Faults:
         return ErrorOccurred(
             error=cleaned(code),
             message=cleaned(message),
-            message_id=message_id,
+            message_id=asked_as(message_id),
             from_mud=cleaned(from_mud),
             to_user=cleaned(to_user),
             packet_type=cleaned(kind),

@@ -87,7 +87,7 @@ class Gateway:
         self._sender = Sender(desk, self._link.connection)
         self._queue = Queue(desk, self._sender)
         self._link.sender, self._link.queue = self._sender, self._queue
-        desk.sender, desk.link = self._sender, self._link
+        desk.sender, desk.link, desk.waits_again = self._sender, self._link, self._queue.again
         self._voice = Voice(desk, self._sender, self._queue)
         self._subscriptions = Channels(desk, self._sender)
         self._asking = Asking(desk, self._sender)

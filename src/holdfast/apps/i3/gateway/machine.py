@@ -25,6 +25,7 @@ from holdfast.apps.i3.gateway.effects import (
     Refused,
     Replied,
     Send,
+    WaitAgain,
 )
 from holdfast.apps.i3.gateway.faults import Faults
 from holdfast.apps.i3.gateway.inbound import Inbound
@@ -263,7 +264,11 @@ class GatewayMachine:
         is_router = packet.from_mud == self.router
         if self.state is GatewayState.STARTING and is_router:
             return [Refused(packet.code, packet.message)]
-        return self.faults.read(packet, is_router=is_router)
+        effects = self.faults.read(packet, is_router=is_router)
+        for effect in effects:
+            if isinstance(effect, WaitAgain):  # whoever refuses has read all up to there
+                self.unconfirmed.read_up_to(effect.handed.number)
+        return effects
 
     # --- what only a router says ------------------------------------------------------------
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FIELDS: Final = 6
 
+AGAIN: Final = "~"
+"""Between the id of a message and how often it has waited again."""
+
 
 class Handed(NamedTuple):
     """A message that a router was handed.
@@ -28,6 +31,7 @@ class Handed(NamedTuple):
         size: bytes of it.
         number: grows with each message of a connection.
         at: when.
+        was_queued: it had waited durably, so it may wait again if the router says that it went nowhere.
     """
 
     id: str
@@ -35,6 +39,12 @@ class Handed(NamedTuple):
     size: int
     number: int
     at: float
+    was_queued: bool = False
+
+
+def asked_as(id_: str) -> str:
+    """Return the id under which a message was accepted, of one that may wait for another time."""
+    return id_.partition(AGAIN)[0]
 
 
 class Unconfirmed:
@@ -58,12 +68,14 @@ class Unconfirmed:
             or self.bytes >= limits.UNCONFIRMED_BYTES_MAX
         )
 
-    def add(self, id_: str, value: Sequence[object], size: int, now: float) -> Handed:
+    def add(
+        self, id_: str, value: Sequence[object], size: int, now: float, *, was_queued: bool = False
+    ) -> Handed:
         """A message was handed over."""
         self._number += 1
         self.since_probe += 1
         self.bytes += size
-        handed = Handed(id_, value, size, self._number, now)
+        handed = Handed(id_, value, size, self._number, now, was_queued)
         self._handed.append(handed)
         return handed
 
