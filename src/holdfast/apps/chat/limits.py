@@ -66,5 +66,5 @@ TOKEN_BYTES: Final = 24
 BRIEF_MAX: Final = 120
 """Characters of the last message in the list of conversations (cut)."""
 
-IDENTITY_NAME: Final = "Me"
-"""Name of the first identity when none is given."""
+GATEWAYS_MAX: Final = 32
+"""Gateways in the profile of a node (a profile with more is refused); each costs a connection."""
