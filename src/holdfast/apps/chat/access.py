@@ -25,6 +25,15 @@ from holdfast.world import text_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from litestar.types import (
+        ASGIApp,
+        HTTPResponseBodyEvent,
+        HTTPResponseStartEvent,
+        Receive,
+        Scope,
+        Send,
+    )
+
     from holdfast.world import World
 
 FILE: Final = "page-token"
@@ -97,6 +106,38 @@ def require_own_name(host: str) -> None:
     name, _, port = host.rpartition(":")
     if (name if port.isdigit() else host) not in OWN_NAMES:
         raise ChatError(ChatCode.NOT_ALLOWED, "This program answers to 127.0.0.1 only.")
+
+
+class OwnNameOnly:
+    """Answers 421 to who calls us by a name that is not this machine's, whatever he asks for.
+
+    Args:
+        app: to which all other requests go.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it."""
+        if str(scope["type"]) == "http":
+            host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+            try:
+                require_own_name(host.decode("latin-1"))
+            except ChatError as error:
+                await send(_start(421))
+                await send(_body(error.message))
+                return
+        await self._app(scope, receive, send)
+
+
+def _start(status: int) -> HTTPResponseStartEvent:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _body(text: str) -> HTTPResponseBodyEvent:
+    return {"type": "http.response.body", "body": text.encode(), "more_body": False}
 
 
 def _write(path: Path, token: str) -> None:

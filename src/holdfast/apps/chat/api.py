@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from litestar import Controller, Request, Response, Router, delete, get, post, put
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import Meta, Struct
 
 from holdfast.apps.chat import limits, views
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from holdfast.node import Message
 
 AnyRequest = Request[object, object, State]
-Count = Annotated[int, Parameter(ge=0)]
+Count = Annotated[int, QueryParameter(ge=0)]
+MaybeCount = Annotated[int | None, QueryParameter(ge=0)]
+Part = Annotated[str, PathParameter()]
 
 SAFE_MIME: Final = re.compile(r"image/(png|jpeg|gif|webp)")
 """Kinds of pictures that a page may show; everything else is only ever saved."""
@@ -117,7 +119,7 @@ def _talks(app: ChatApp) -> type[Controller]:
 
         @get("/{conversation:str}")
         async def rows(
-            self, conversation: str, before: Count | None = None, since: Count | None = None
+            self, conversation: Part, before: MaybeCount = None, since: MaybeCount = None
         ) -> views.Shown:
             """Return the latest lines, those before a number, or those that changed since a revision."""
             _require(app, conversation)
@@ -145,7 +147,7 @@ def _talks(app: ChatApp) -> type[Controller]:
 
         @get("/")
         async def search(
-            self, words: Annotated[str, Parameter(max_length=200)]
+            self, words: Annotated[str, QueryParameter(max_length=200)]
         ) -> list[views.Shown]:
             """Find lines in all conversations."""
             if not words.strip():
@@ -157,7 +159,7 @@ def _talks(app: ChatApp) -> type[Controller]:
             ]
 
         @delete("/{conversation:str}")
-        async def forget(self, conversation: str, through: Count) -> None:
+        async def forget(self, conversation: Part, through: Count) -> None:
             """Delete what was said up to a number, on this device."""
             _require(app, conversation)
             await app.node.delete_history(conversation, through=through)
@@ -174,34 +176,34 @@ def _people(app: ChatApp) -> type[Controller]:
         tags = ["chat"]  # noqa: RUF012 - as the framework declares it
 
         @post("/identities")
-        async def add_identity(self, data: NewIdentity) -> views.Shown:
+        async def add_identity(self, data: Annotated[NewIdentity, Body()]) -> views.Shown:
             """Make new keys under a name."""
             made = await app.node.create_identity(data.name)
             app.board.look()
             return views.identity_row(made)
 
         @post("/invitations")
-        async def invite(self, data: NewInvitation) -> views.Shown:
+        async def invite(self, data: Annotated[NewInvitation, Body()]) -> views.Shown:
             """Make an invitation for one person."""
             made = await app.node.invite(data.identity, name=data.name, note=data.note)
             app.board.look()
             return {"link": made.link, "contact": made.contact}
 
         @post("/contacts")
-        async def accept(self, data: NewContact) -> views.Shown:
+        async def accept(self, data: Annotated[NewContact, Body()]) -> views.Shown:
             """Use an invitation."""
             contact = await app.node.accept(data.identity, data.link.strip(), data.name)
             app.board.look()
             return {"id": contact.id}
 
         @get("/contacts/{contact:str}/words", sync_to_thread=False)
-        def words(self, contact: str) -> list[str]:
+        def words(self, contact: Part) -> list[str]:
             """Return the words to compare."""
             _require(app, contact)
             return list(app.node.safety_words(contact))
 
         @put("/contacts/{contact:str}")
-        async def change(self, contact: str, data: ContactChange) -> None:
+        async def change(self, contact: Part, data: Annotated[ContactChange, Body()]) -> None:
             """Rename a contact, tell or no longer tell what we have read, note that the words were compared."""
             _require(app, contact)
             if data.name is not None:
@@ -213,7 +215,7 @@ def _people(app: ChatApp) -> type[Controller]:
             app.board.look()
 
         @delete("/contacts/{contact:str}")
-        async def remove(self, contact: str) -> None:
+        async def remove(self, contact: Part) -> None:
             """Forget a contact and all that was said."""
             _require(app, contact)
             await app.node.remove_contact(contact)
@@ -230,28 +232,28 @@ def _rooms(app: ChatApp) -> type[Controller]:
         tags = ["chat"]  # noqa: RUF012 - as the framework declares it
 
         @post("/")
-        async def open_room(self, data: NewRoom) -> views.Shown:
+        async def open_room(self, data: Annotated[NewRoom, Body()]) -> views.Shown:
             """Open a room."""
             room = await app.node.create_room(data.identity, data.name, data.members)
             app.board.look()
             return {"id": room.id}
 
         @put("/{room:str}/members/{contact:str}")
-        async def add(self, room: str, contact: str) -> None:
+        async def add(self, room: Part, contact: Part) -> None:
             """Add a contact."""
             _require(app, room)
             await app.node.add_member(room, contact)
             app.board.look()
 
         @delete("/{room:str}/members/{contact:str}")
-        async def remove(self, room: str, contact: str) -> None:
+        async def remove(self, room: Part, contact: Part) -> None:
             """Remove a member."""
             _require(app, room)
             await app.node.remove_member(room, contact)
             app.board.look()
 
         @delete("/{room:str}")
-        async def leave(self, room: str) -> None:
+        async def leave(self, room: Part) -> None:
             """Leave a room."""
             _require(app, room)
             await app.node.leave_room(room)
@@ -268,7 +270,7 @@ def _files(app: ChatApp) -> type[Controller]:
         tags = ["chat"]  # noqa: RUF012 - as the framework declares it
 
         @post("/{conversation:str}")
-        async def begin(self, conversation: str, data: Upload) -> views.Shown:
+        async def begin(self, conversation: Part, data: Annotated[Upload, Body()]) -> views.Shown:
             """Take up an upload, a new one or one that was interrupted."""
             _require(app, conversation)
             if data.size > limits.FILE_BYTES_MAX:
@@ -282,12 +284,14 @@ def _files(app: ChatApp) -> type[Controller]:
             return {"kept": kept, "piece": limits.PIECE_BYTES, "pieces": note.pieces}
 
         @put("/{file:str}/{number:int}")
-        async def add(self, request: AnyRequest, file: str, number: int) -> None:
+        async def add(
+            self, request: AnyRequest, file: Part, number: Annotated[int, PathParameter()]
+        ) -> None:
             """Keep one piece."""
             await app.files.add(file, number, await request.body())
 
         @get("/{conversation:str}/{file:str}")
-        async def whole(self, conversation: str, file: str) -> Response[bytes]:
+        async def whole(self, conversation: Part, file: Part) -> Response[bytes]:
             """Return an attachment, to be saved; only some kinds of pictures keep their kind."""
             _require(app, conversation)
             note, data = await app.files.joined(conversation, file)

@@ -12,9 +12,10 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from litestar import Router, post
+from litestar.params import PathParameter
 
 from holdfast.apps.chat.errors import ChatCode, ChatError
 from holdfast.errors import ResilienceError
@@ -220,17 +221,17 @@ def demo_routes(gateways: DemoGateways, access: PageAccess) -> Sequence[Router]:
         access.require_request(headers.get("host", ""), headers.get("authorization", ""))
 
     @post("/gateways/{name:str}/kill")
-    async def kill(name: str) -> None:
+    async def kill(name: Annotated[str, PathParameter()]) -> None:
         """Kill a gateway."""
         await gateways.kill(name)
 
     @post("/gateways/{name:str}/freeze")
-    async def freeze(name: str) -> None:
+    async def freeze(name: Annotated[str, PathParameter()]) -> None:
         """Freeze a gateway."""
         await gateways.freeze(name)
 
     @post("/gateways/{name:str}/start")
-    async def start(name: str) -> None:
+    async def start(name: Annotated[str, PathParameter()]) -> None:
         """Start or thaw a gateway."""
         await gateways.start(name)
 

@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from holdfast.apps.chat.access import PageAccess
+from holdfast.apps.chat.access import OwnNameOnly, PageAccess
 from holdfast.apps.chat.api import chat_routes
 from holdfast.apps.chat.service import ChatApp
 from holdfast.errors import NetworkError
@@ -113,6 +113,7 @@ class Window:
         """Serve until ``shutdown`` is asked for."""
         async with HubRunner(self.hub, spread=DRAIN), self.app:
             application = build_app(self.hub, [*chat_routes(self.app), *routes], PAGES)
+            application = OwnNameOnly(application)
             await serve(
                 application,
                 listener,
