@@ -100,7 +100,8 @@ class ChildLink:
 
     async def closed(self) -> None:
         """Wait until its calls have ended, after ``close``."""
-        await asyncio.gather(*self._calls.values(), return_exceptions=True)
+        if self._calls:
+            await asyncio.wait(set(self._calls.values()))
 
     # --- requests to the process ------------------------------------------------------------
 

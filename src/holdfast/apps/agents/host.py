@@ -14,6 +14,7 @@ runs, and its answer before it is sent. See ``docs/guides/agents.md``.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from holdfast.apps.agents.transport import Transport
     from holdfast.storage import Database
     from holdfast.world import World
+
+log = logging.getLogger("holdfast.agents")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,7 @@ class AgentHost:
                     agent.handler.live(self), name=f"holdfast-agent {agent.name}"
                 )
                 self._residents.add(task)
+                task.add_done_callback(_tell_of_death)
         self._peers.open()
         return self
 
@@ -166,7 +170,8 @@ class AgentHost:
         left = [*self._tasks, *self._residents]
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        if left:
+            await asyncio.wait(left)
         self._listening.close()
         await self._peers.close(self.settings.drain)
 
@@ -365,3 +370,9 @@ class AgentHost:
     def links(self) -> Mapping[str, Link]:
         """What is open with each peer, by its name."""
         return self._peers.links
+
+
+def _tell_of_death(task: asyncio.Task[None]) -> None:
+    """A resident ended by itself: it is of no use any more, and nobody else would say so."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s has died, its agent answers no more", task.get_name(), exc_info=error)

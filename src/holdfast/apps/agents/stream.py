@@ -104,10 +104,13 @@ class Outflow:
             self._unconfirmed.popleft()
             has_moved = True
         self._may = max(self._may, may)
-        if has_moved:
-            self._tries, self._moved_at = 0, now
         self._wants_credit = self._wants_credit and not self.has_room
-        self._plan(now)
+        self._tries = 0  # the reader lives: the wait only doubles while nothing is heard of it
+        if has_moved:
+            self._moved_at = now
+        if has_moved or not (self._unconfirmed or self._wants_credit):
+            # Old news must not put off what is to be said again: a reader that asks often would never get it.
+            self._plan(now)
         return [Flowed(self.id, self.is_up)]
 
     def broke(self, message: str, code: IntEnum = AgentCode.STREAM_BROKEN) -> list[Effect]:
