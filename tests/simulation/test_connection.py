@@ -25,6 +25,7 @@ from holdfast.testing import (
     Kill,
     PowerOff,
     Reset,
+    Roam,
     Simulation,
     Skew,
     search,
@@ -117,6 +118,7 @@ async def storm(world: Simulation) -> None:
     world.inject(faults, within=120, links=links, lasts=(0.5, 20))
     world.inject({Kill: 2, PowerOff: 1, Freeze: 2}, within=120, hosts=["server"], lasts=(0.5, 20))
     world.inject({Freeze: 1, Skew: 1}, within=120, hosts=["phone"], lasts=(0.5, 20))
+    world.inject({Roam: 2}, within=120, hosts=["phone"], lasts=(0.5, 20))
     await world.calm()
     said = caller.said
     await world.until(
@@ -130,6 +132,27 @@ async def storm(world: Simulation) -> None:
     tries = [c.at for c in caller.changes if c.new is not ConnectionState.CONNECTED]
     for at in tries:
         assert sum(1 for other in tries if at <= other < at + 1) <= 25, "it hammers"
+
+
+@simulate(seeds=50, minutes=5)
+async def test_another_network_is_noticed_and_the_connection_moves_there(world: Simulation) -> None:
+    """Nobody says so, unless the program is told and asks: then it takes two seconds."""
+    server, phone = world.host("server"), world.host("phone", "cafe")
+    server.spawn(echo, server)
+    caller = Caller()
+    phone.spawn(caller.live, phone)
+    await world.until(lambda: caller.heard > 3, within=20, what="it is connected")
+    connection = caller.connection
+    assert connection is not None
+    is_told = phone.random.random() < 0.5
+    before = phone.address
+    world.network.roam("phone")
+    assert phone.address != before
+    if is_told:
+        phone.call(connection.probe)
+    said = caller.said
+    within = 8.0 if is_told else BACK_WITHIN
+    await world.until(lambda: caller.heard > said, within=within, what="it is back")
 
 
 @simulate(seeds=1000, minutes=10)

@@ -34,6 +34,7 @@ from holdfast.testing.faults import (
     Kill,
     PowerOff,
     Reset,
+    Roam,
     Skew,
     SlowDisk,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "PromiseBrokenError",
     "Reset",
     "Returns",
+    "Roam",
     "Scenario",
     "Scores",
     "Simulation",

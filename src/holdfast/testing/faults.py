@@ -86,6 +86,18 @@ class Freeze(HostFault, frozen=True, tag="freeze"):
         sim.network.hosts[self.host].thaw()
 
 
+class Roam(HostFault, frozen=True, tag="roam"):
+    """The machine comes into another network, and back: each time all that it had open goes silent for ever."""
+
+    def begin(self, sim: Simulation) -> None:
+        """Leave."""
+        sim.network.roam(self.host)
+
+    def end(self, sim: Simulation) -> None:
+        """Come back, under yet another address."""
+        sim.network.roam(self.host)
+
+
 class Skew(HostFault, frozen=True, tag="skew"):
     """The wall clock jumps, and jumps back."""
 
@@ -172,7 +184,7 @@ class BlackHole(LinkFault, frozen=True, tag="black_hole"):
 
 
 AnyFault = (
-    Kill | PowerOff | Freeze | Skew | SlowDisk | Cut | Flap | Clog | Reset | BlackHole
+    Kill | PowerOff | Freeze | Roam | Skew | SlowDisk | Cut | Flap | Clog | Reset | BlackHole
 )  # fmt: skip
 
 SHORTEST, LONGEST = 0.05, 40.0

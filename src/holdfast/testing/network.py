@@ -70,6 +70,7 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self._chance = chance
         self._trace = trace
+        self._numbers = itertools.count(1)
         self._addresses: dict[str, Host] = {}
         self._paths: dict[tuple[str, str], Path] = {}
         self._profiles: dict[tuple[str, str], Profile] = {}
@@ -83,10 +84,13 @@ class Network:
 
     def add(self, host: Host) -> str:
         """Give a host an address."""
-        count = len(self.hosts) + 1
-        address = f"10.0.{count // 256}.{count % 256}"
+        address = self._new_address()
         self.hosts[host.name] = self._addresses[address] = host
         return address
+
+    def _new_address(self) -> str:
+        count = next(self._numbers)
+        return f"10.{count >> 16}.{(count >> 8) & 255}.{count & 255}"
 
     def here(self) -> Host:
         """Return the host of the running callback."""
@@ -151,13 +155,22 @@ class Network:
             connection.reset()
 
     def black_hole(self, a: str, b: str) -> None:
-        """Swallow all that existing connections send, for ever and silently; new ones work.
-
-        So does a gateway that has forgotten whom it forwards to.
-        """
+        """Swallow what existing connections send, as a gateway that forgot them; new ones work."""
         self._note("black hole", a, b, both=True)
         for connection in self._between(a, b):
             connection.black_hole()
+
+    def roam(self, name: str) -> None:
+        """Give a host another address; what it had open goes silent for ever, as when a phone leaves the Wi-Fi."""
+        host = self.hosts[name]
+        self._trace.add("net", "roam", name)
+        for other in sorted(self.hosts.keys() - {name}):
+            self.black_hole(name, other)
+        old, new = host.address, self._new_address()
+        self._addresses[new] = self._addresses.pop(old)
+        for port in [port for address, port in self._listeners if address == old]:
+            self._listeners[new, port] = self._listeners.pop((old, port))
+        host.address = new  # datagrams of open links leave for nowhere: their address is gone
 
     def unresolve(self, name: str) -> None:
         """Let a name resolve no more."""
@@ -171,13 +184,8 @@ class Network:
         return [self.path(a, b), self.path(b, a)] if both else [self.path(a, b)]
 
     def _between(self, a: str, b: str) -> list[Connection]:
-        ends = {a, b}
-        found = []
-        for connection in self._connections:
-            path = connection.flows[0].path
-            if {path.sender.name, path.receiver.name} == ends:
-                found.append(connection)
-        return found
+        paths = ((each, each.flows[0].path) for each in self._connections)
+        return [each for each, path in paths if {path.sender.name, path.receiver.name} == {a, b}]
 
     def _note(self, verb: str, a: str, b: str, *, both: bool) -> None:
         self._trace.add("net", verb, f"{a} {'<>' if both else '>'} {b}")
@@ -319,6 +327,18 @@ class Network:
 
     # --- connecting -------------------------------------------------------------------------
 
+    async def _begun(self, begin: Callable[[], None]) -> None:
+        """Begin in a callback of its own, as asyncio does, and wait for it."""
+        begun: asyncio.Future[None] = self.loop.create_future()
+
+        def first() -> None:
+            begin()
+            if not begun.done():
+                begun.set_result(None)
+
+        self.loop.call_soon(first)
+        await begun
+
     async def create_connection(
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
@@ -376,10 +396,13 @@ class Network:
             timer.cancel()
         assert connection is not None, "an answer comes from a connection"
         self._trace.add(here.name, "connects", f"{host}:{port}")
-        protocol = protocol_factory()
-        self.loop.call_soon(connection.client.begin, protocol, None)
-        await asyncio.sleep(0)
-        return connection.client, protocol
+        protocol, transport = protocol_factory(), connection.client
+        try:
+            await self._begun(lambda: transport.begin(protocol, None))
+        except BaseException:
+            transport.abort()
+            raise
+        return transport, protocol
 
     def _accept(self, listener: Listener, connection: Connection) -> None:
         transport = connection.server
@@ -421,8 +444,7 @@ class Network:
         protocol = protocol_factory()
         transport = SimDatagramTransport(self, contextvars.copy_context(), protocol, key, peer)
         self._links[key] = transport
-        self.loop.call_soon(protocol.connection_made, transport)
-        await asyncio.sleep(0)
+        await self._begun(lambda: protocol.connection_made(transport))
         return transport, protocol
 
     def absolute(self, address: Any) -> Address:
