@@ -119,21 +119,42 @@ async def test_a_router_that_falls_silent_is_found_out_and_left(tmp_path: Path) 
     assert tasks_of_gateways() == []
 
 
-async def test_a_router_that_swallows_probes_is_not_left_for_that(tmp_path: Path) -> None:
+async def test_a_router_that_swallows_probes_and_says_other_things_is_not_left(
+    tmp_path: Path,
+) -> None:
+    router = WireRouter()
+    router.returns_probes = False
+    async with (
+        router,
+        gateway_on(tmp_path, router.address, probe_interval=0.1, probe_timeout=0.1) as (gateway, _),
+    ):
+        await listed(gateway)
+        while gateway.statistics()["returns_probes"] is None:
+            router.say_value(["mudlist", 5, "*hub", 0, "Harbour", 0, 42, {}])
+            await asyncio.sleep(0.01)
+        assert gateway.statistics()["returns_probes"] is False
+        probes = len(router.got(packets.AuthMudReq))
+        await until(lambda: len(router.got(packets.AuthMudReq)) > probes + 2, "it goes on probing")
+        assert router.accepted == 1
+
+
+async def test_a_router_that_swallows_probes_in_silence_is_left_once_and_then_after_a_long_silence(
+    tmp_path: Path,
+) -> None:
     router = WireRouter()
     router.returns_probes = False
     async with (
         router,
         gateway_on(
-            tmp_path, router.address, probe_interval=0.05, probe_timeout=0.05, silence_max=2.0
+            tmp_path, router.address, probe_interval=0.1, probe_timeout=0.1, silence_max=2.5
         ) as (gateway, heard),
     ):
+        await heard.next(events.GatewayReconnected)
         await until(lambda: gateway.statistics()["returns_probes"] is False, "it learns that")
         probes = len(router.got(packets.AuthMudReq))
         await until(lambda: len(router.got(packets.AuthMudReq)) > probes, "it goes on probing")
-        assert router.accepted == 1
-        await until(lambda: router.accepted == 2, "only a long silence makes it leave")
-        await heard.next(events.GatewayReconnected)
+        assert router.accepted == 2
+        await heard.next(events.GatewayReconnected, 2)
     assert tasks_of_gateways() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 from holdfast.apps.i3 import packets
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway import Player, RouterAddress, events
+from holdfast.apps.i3.mudmode import Mudmode, packet
+from holdfast.apps.i3.mudmode import packets as packets_of
 from holdfast.apps.i3.router import MIGRATIONS as ROUTER_MIGRATIONS
 from holdfast.apps.i3.router import Router, RouterSettings
 from holdfast.errors import CircuitBreakerOpenError
@@ -315,3 +318,36 @@ async def test_a_length_that_cannot_be_ends_the_connection_and_not_the_gateway(
         router._writers[-1].write(b"\x7f\xff\xff\xff({")
         await heard.next(events.GatewayReconnected)
         await after_trouble(router, gateway, heard)
+
+
+# --- the name and its password ------------------------------------------------------------------
+
+
+async def started_up(router: Router, password: int, here: str = "127.0.0.1") -> tuple[str, int]:
+    """Start up as Old Keep by hand, and be gone; return what was answered, and the password that was given."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", router.port, local_addr=(here, 0))
+    startup = ["startup-req-3", 5, "Old Keep", 0, "*hub", 0, password, 0, 0, 0, 0, 0]
+    startup += ["", "", "", "", "", "", {"tell": 1}, 0]
+    writer.write(Mudmode(2**16).encode(packet(startup)))
+    size = int.from_bytes(await reader.readexactly(4), "big")
+    answer = packets.read(packets_of(await reader.readexactly(size)).values[0])
+    writer.close()
+    await writer.wait_closed()
+    given = answer.password if isinstance(answer, packets.StartupReply) else 0
+    return str(packets.write(answer)[0]), given
+
+
+async def test_a_mud_whose_first_password_was_lost_on_the_way_can_begin_again_and_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with hub(tmp_path) as router:
+        kind, lost = await started_up(router, 0)
+        assert kind == "startup-reply"
+        assert await started_up(router, 0, here="127.0.0.2") == ("error", 0)
+        kind, second = await started_up(router, 0)
+        assert kind == "startup-reply"
+        assert second not in {0, lost}
+        async with gateway_on(tmp_path, at(router), name="Old Keep") as (keep, _):
+            await ready(keep)
+            await until(lambda: router.statistics()["relayed"], "it has said something")
+        assert await started_up(router, 0) == ("error", 0), "from now on only with the password"

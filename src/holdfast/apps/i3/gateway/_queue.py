@@ -161,7 +161,9 @@ class Queue:
             self._given_up.clear()
             while letters := await self.outbox.dead_letters(ROUTER, limit=REPORTED_AT_ONCE):
                 for letter in letters:
-                    is_expired = letter.state is DeliveryState.EXPIRED
+                    # Its time may have run out between a crash and the start after it.
+                    was_handed = await self._was_handed(letter.message.id)
+                    is_expired = letter.state is DeliveryState.EXPIRED and not was_handed
                     values = mudmode.packets(letter.message.body).values
                     assert values, "what was queued can be read"
                     value = values[0]
@@ -200,7 +202,7 @@ class Queue:
             DeliveryRefusedError: it may have been handed over before a crash.
         """
         database, sender = self._desk.database, self._sender
-        if await database.fetch_one(store.WAS_HANDED, (message.id,)) is not None:
+        if await self._was_handed(message.id):
             raise DeliveryRefusedError(UNKNOWN_FATE)
         if not self._desk.machine.is_ready:
             raise NetworkError("no router is connected")
@@ -222,6 +224,9 @@ class Queue:
             await database.execute(store.NOT_HANDED, (message.id,))
             raise NetworkError("the connection to the router broke")
         sender.hand(parcel)
+
+    async def _was_handed(self, id_: str) -> bool:
+        return await self._desk.database.fetch_one(store.WAS_HANDED, (id_,)) is not None
 
     def _parcel(self, message: Message) -> Parcel:
         values = mudmode.packets(message.body).values

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from holdfast.apps.i3.gateway.effects import Effect
     from holdfast.apps.i3.gateway.requests import Requests
-    from holdfast.apps.i3.gateway.unconfirmed import Handed, Recent
+    from holdfast.apps.i3.gateway.unconfirmed import Handed, Recent, Unconfirmed
     from holdfast.apps.i3.packets import ErrorPacket
 
 FLOOD_WORDS: Final = ("flood", "too many", "rate limit", "spam", "slow down", "too fast")
@@ -35,12 +35,20 @@ class Faults:
 
     Args:
         recent: messages that they may be about.
+        unconfirmed: messages of which an answer proves that they were read.
         requests: questions that they may be about.
         listens: the channels that are listened to.
     """
 
-    def __init__(self, recent: Recent, requests: Requests, listens: dict[str, bool]) -> None:
+    def __init__(
+        self,
+        recent: Recent,
+        unconfirmed: Unconfirmed,
+        requests: Requests,
+        listens: dict[str, bool],
+    ) -> None:
         self._recent = recent
+        self._unconfirmed = unconfirmed
         self._requests = requests
         self._listens = listens
 
@@ -73,6 +81,10 @@ class Faults:
         handed = self._recent.about(about, packet.to_user)
         if handed is not None and not is_router and handed.value[4] not in {packet.from_mud, 0, ""}:
             handed = None  # a third one has no say in it
+        if handed is not None and about is not None:
+            self._recent.settled(handed)
+            if list(about[_FIELDS:]) == list(handed.value[_FIELDS:]):
+                self._unconfirmed.read_up_to(handed.number)  # TCP keeps the order
         is_answer = self._settle(packet, about)
         if handed is None and not is_answer and not is_router:
             return []  # nobody here had asked for it

@@ -25,7 +25,6 @@ from holdfast.apps.i3.gateway.effects import (
     Refused,
     Replied,
     Send,
-    WaitAgain,
 )
 from holdfast.apps.i3.gateway.faults import Faults
 from holdfast.apps.i3.gateway.inbound import Inbound
@@ -97,7 +96,7 @@ class GatewayMachine:
         self.unconfirmed = Unconfirmed()
         self.recent = Recent()
         self.services = Services(self.name, self.presence, self.tokens, draw_token, listens)
-        self.faults = Faults(self.recent, self.requests, self.listens)
+        self.faults = Faults(self.recent, self.unconfirmed, self.requests, self.listens)
         self.inbound = Inbound(
             settings,
             muds=muds,
@@ -264,11 +263,7 @@ class GatewayMachine:
         is_router = packet.from_mud == self.router
         if self.state is GatewayState.STARTING and is_router:
             return [Refused(packet.code, packet.message)]
-        effects = self.faults.read(packet, is_router=is_router)
-        for effect in effects:
-            if isinstance(effect, WaitAgain):  # whoever refuses has read all up to there
-                self.unconfirmed.read_up_to(effect.handed.number)
-        return effects
+        return self.faults.read(packet, is_router=is_router)
 
     # --- what only a router says ------------------------------------------------------------
 

@@ -4,7 +4,9 @@ Theory. The protocol has no ping. A packet to one's own name, an ``auth-mud-req`
 swallowed by some, so a missing return proves nothing until one came back from this router. TCP keeps the order: when
 a probe is back, all that was handed over before it has been read. A router that loses packets for a while may lose a
 probe as well; while other packets come it gets more chances. From a router that returns none only silence counts, and
-the kernel's own timeout, which the probes feed with something to be acknowledged.
+the kernel's own timeout, which the probes feed with something to be acknowledged. A router of which nothing is known
+and which falls silent before its first return is left once: it costs a swallower of probes one reconnection, and a
+dead connection is not held for a quarter of an hour. What was learnt of a router is remembered by its name.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 FIRST_AFTER: Final = 1.0
 """Seconds after the startup until the first probe, from which is learnt what the router does with them."""
 
-LEARNING: Final = 3
-"""Probes without a return after which a router is thought to return none."""
+LEARNING: Final = 2
+"""Probes without a return after which a router is thought to return none, or to be gone when nothing else came."""
 
 CHANCES: Final = 3
 """Probes in a row that may be lost while other packets come."""
@@ -43,7 +45,6 @@ class Probe:
         settings: of the gateway.
 
     Attributes:
-        returns: whether the router returns probes, None while that is not known.
         rtt: seconds of the last return, None before there was one.
         heard_at: when the router was heard last.
     """
@@ -54,17 +55,22 @@ class Probe:
         self._due_at = float("inf")
         self._sent_at: float | None = None
         self._misses = 0
-        self.returns: bool | None = None
+        self._learnt: dict[str, bool] = {}
+        self._was_left: set[str] = set()
         self.rtt: float | None = None
         self.heard_at = 0.0
 
     def begin(self, router: str, now: float) -> None:
         """A router has answered the startup."""
-        if router != self._router:
-            self._router, self.returns = router, None
+        self._router = router
         self._sent_at, self._misses = None, 0
         self.heard_at = now
         self._due_at = now + FIRST_AFTER
+
+    @property
+    def returns(self) -> bool | None:
+        """Whether the router returns probes, None while that is not known."""
+        return self._learnt.get(self._router)
 
     def end(self) -> None:
         """The connection is gone."""
@@ -95,12 +101,16 @@ class Probe:
         was_heard = self.heard_at > self._sent_at
         self._sent_at = None
         self._misses += 1
-        self._due_at = now + (0.0 if self.returns else self._settings.probe_interval)
+        self._due_at = now + (self._settings.probe_interval if self.returns is False else 0.0)
         if self.returns is True:
             return Beat.NOTHING if was_heard and self._misses < CHANCES else Beat.DEAD
-        if self._misses >= LEARNING:
-            self.returns = False
-        return Beat.NOTHING
+        if self._misses < LEARNING or self.returns is False:
+            return Beat.NOTHING
+        if was_heard or self._router in self._was_left:
+            self._learnt[self._router] = False
+            return Beat.NOTHING
+        self._was_left.add(self._router)
+        return Beat.DEAD
 
     def wanted(self, messages: int, now: float) -> None:
         """So many messages wait to be confirmed: probe sooner."""
@@ -118,6 +128,7 @@ class Probe:
         if self._sent_at is None:
             return False
         self.rtt = now - self._sent_at
-        self.returns, self._misses, self._sent_at = True, 0, None
+        self._learnt[self._router] = True
+        self._misses, self._sent_at = 0, None
         self._due_at = now + self._settings.probe_interval
         return True

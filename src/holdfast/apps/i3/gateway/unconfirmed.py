@@ -29,7 +29,7 @@ class Handed(NamedTuple):
         id: of the message.
         value: the packet as it was sent.
         size: bytes of it.
-        number: grows with each message of a connection.
+        number: grows with each message, over all connections.
         at: when.
         was_queued: it had waited durably, so it may wait again if the router says that it went nowhere.
     """
@@ -102,7 +102,8 @@ class Unconfirmed:
         """The connection is gone: return what has an unknown fate, and begin anew."""
         left = list(self._handed)
         self._handed.clear()
-        self._number = self._probed = self.bytes = self.since_probe = 0
+        self._probed = self._number
+        self.bytes = self.since_probe = 0
         return left
 
 
@@ -121,7 +122,7 @@ class Recent:
         self._handed.append(handed)
 
     def about(self, packet: Sequence[object] | None, user: str) -> Handed | None:
-        """Return the message that an error is about.
+        """Return the message that an error is about: of equal ones the oldest, of ones like it the newest.
 
         Args:
             packet: as the error returned it, None when it did not.
@@ -132,9 +133,13 @@ class Recent:
             return next(mine, None) if user else None
         head = (packet[0], *packet[3:FIELDS])
         same_head: Handed | None = None
-        for each in reversed(self._handed):
+        for each in self._handed:
             if (each.value[0], *each.value[3:FIELDS]) == head:
                 if list(each.value[FIELDS:]) == list(packet[FIELDS:]):
                     return each
-                same_head = same_head or each
+                same_head = each
         return same_head
+
+    def settled(self, handed: Handed) -> None:
+        """An error about a message has been read; the next one like it is about the next message like it."""
+        self._handed.remove(handed)

@@ -41,7 +41,7 @@ from holdfast.apps.i3.router.desk import Desk
 from holdfast.apps.i3.router.effects import Admit, Pause
 from holdfast.apps.i3.router.filters import Filters
 from holdfast.apps.i3.router.lists import Lists
-from holdfast.apps.i3.router.muds import DOWN, Mud
+from holdfast.apps.i3.router.muds import DOWN, KEY, Mud
 from holdfast.apps.i3.router.names import is_name, row_of, version_of, with_state
 from holdfast.apps.i3.router.network import Link, Network
 from holdfast.apps.i3.router.relay import BETWEEN_ROUTERS, RESERVED, SPOKEN, Relay
@@ -237,6 +237,10 @@ class RouterMachine:
         elif value[1] <= 0:
             self.network.counts["dropped"] += 1  # it has gone round in circles
         else:
+            if not link.has_password:
+                link.has_password = True
+                if self.network.muds.has_password(link.mud):
+                    self.network.keep_mud(link.mud)
             self._route(link, packet, value, size, now)
 
     def _route(
@@ -300,7 +304,10 @@ class RouterMachine:
             return
         name = packet.from_mud
         known = network.muds.get(name)
-        password, key = (packet.password, known.key) if known else network.muds.new_password()
+        if known is not None and network.muds.is_password(known, packet.password):
+            password, key = packet.password, known.key[:KEY]
+        else:
+            password, key = network.muds.new_password(link.remote)
         row = row_of(packet, link.remote)
         if network.muds.put(Mud(name, row, key, self._wall + now)) is not None:
             network.keep_mud(name)
@@ -315,6 +322,7 @@ class RouterMachine:
         network.up[name] = link
         link.mud = name
         link.version = version_of(packet)
+        link.has_password = False
         link.services = frozenset(service for service, value in row.services.items() if value)
         network.effects.append(Admit(link.id))
         self._welcome(link, packet, password)
@@ -331,7 +339,10 @@ class RouterMachine:
             return Fault.BAD_PROTOCOL, f"On this connection you are {link.mud}."
         if known is None and len(network.muds) >= limits.ROUTER_MUDS_MAX:
             return Fault.NOT_ALLOWED, "There are as many muds here as there may be."
-        if known is not None and not network.muds.is_password(known, packet.password):
+        if known is not None and not (
+            network.muds.is_password(known, packet.password)
+            or network.muds.may_be_lost(known, link.remote)
+        ):
             return (
                 Fault.NOT_ALLOWED,
                 f"The name {name} is taken, and that is not its password; if it is yours, ask the operator.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.apps.i3.router.versions import Change
 
 SALT: Final = 16
+KEY: Final = SALT + 32
 PASSWORD_MAX: Final = 2**31 - 1
 OLD_ROW: Final = 10
 """Fields of a row before the e-mail, which the muds of versions 1 and 2 do not know."""
@@ -35,8 +36,10 @@ class Mud:
     Attributes:
         name: by which all is addressed.
         row: as in the list.
-        key: salt and hash of its password. A password is a number of 31 bits, so that the hash hides it from a
-            glance at the file and not from one who tries all of them; the protocol has no better.
+        key: salt and hash of its password, and until the mud has said something since it was given that, the address
+            to which it went: a reply can be lost on the way, and the name with it. A password is a number of 31
+            bits, so that the hash hides it from a glance at the file and not from one who tries all of them; the
+            protocol has no better.
         seen: seconds since 1970 when it was last there.
     """
 
@@ -92,14 +95,26 @@ class Muds:
 
     def is_password(self, mud: Mud, password: int) -> bool:
         """Say whether it is the one that the mud was given; takes the same time for all wrong ones."""
-        salt, kept = mud.key[:SALT], mud.key[SALT:]
+        salt, kept = mud.key[:SALT], mud.key[SALT:KEY]
         return hmac.compare_digest(_hash(salt, password), kept)
 
-    def new_password(self) -> tuple[int, bytes]:
-        """Draw a password, and return it with what is kept of it."""
+    def may_be_lost(self, mud: Mud, address: str) -> bool:
+        """Say whether its password went to this address, and nothing has come since that shows that it arrived."""
+        return len(mud.key) > KEY and mud.key[KEY:] == address.encode()
+
+    def new_password(self, address: str) -> tuple[int, bytes]:
+        """Draw a password for somebody at an address, and return it with what is kept of it."""
         password = int.from_bytes(self._secret_bytes(8), "big") % PASSWORD_MAX + 1
         salt = self._secret_bytes(SALT)
-        return password, salt + _hash(salt, password)
+        return password, salt + _hash(salt, password) + address.encode()
+
+    def has_password(self, name: str) -> bool:
+        """A mud has shown that its password arrived; return whether that was not known before."""
+        known = self.versions.get(name)
+        if known is None or len(known.key) == KEY:
+            return False
+        self.versions.amend(name, replace(known, key=known.key[:KEY]))
+        return True
 
     def put(self, mud: Mud) -> Mud | None:
         """Keep a mud; return it when that is news to the others."""

@@ -32,12 +32,14 @@ class Link:
         paid_until: seconds up to which its packets are paid for.
         told_slow: seconds when it was last told that it is too quick.
         bad: packets in a row that could not be read.
+        has_password: it has said something since its startup was answered, so the answer has arrived.
         is_over: nothing that comes on it counts any more.
     """
 
     __slots__ = (
         "bad",
         "chanlist",
+        "has_password",
         "id",
         "is_over",
         "local",
@@ -62,6 +64,7 @@ class Link:
         self.paid_until = 0.0
         self.told_slow = float("-inf")
         self.bad = 0
+        self.has_password = False
         self.is_over = False
 
 

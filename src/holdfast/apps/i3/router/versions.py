@@ -83,6 +83,10 @@ class Versions(Generic[T]):
         self._put(name, value, self.last)
         return self.last
 
+    def amend(self, name: str, value: T) -> None:
+        """Change what a name that is there stands for in something that is not told, so that it is no change."""
+        self._changes[name] = self._changes[name]._replace(value=value)
+
     def remove(self, name: str) -> int:
         """Leave a mark where a name was; return the number of the change."""
         self.last += 1
