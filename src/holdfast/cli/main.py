@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli import chat, i3, outbox, store
+from holdfast.cli import agent, chat, i3, outbox, store
 from holdfast.errors import ResilienceError
 
 program = typer.Typer(
@@ -22,6 +22,7 @@ program.add_typer(store.program, name="store")
 program.add_typer(outbox.program, name="outbox")
 program.add_typer(i3.program, name="i3")
 program.add_typer(chat.program, name="chat")
+program.add_typer(agent.program, name="agent")
 
 
 @program.command()

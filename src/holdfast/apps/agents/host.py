@@ -41,7 +41,7 @@ from holdfast.resilience import (
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -365,6 +365,10 @@ class AgentHost:
         run = self._runs.get((link.peer, id))
         if run is not None:
             run.stop(error)
+
+    def peers(self) -> Sequence[str]:
+        """Return the names of all peers that are known."""
+        return self._transport.peers()
 
     @property
     def links(self) -> Mapping[str, Link]:

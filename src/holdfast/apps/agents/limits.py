@@ -107,3 +107,12 @@ CHILD_LOG_RATE: Final = 50.0
 
 CHILD_LOG_BURST: Final = 500
 """Lines that it may write at once."""
+
+FRAMES_UNDER_WAY_MAX: Final = 4_000
+"""Frames in a node's outbox that are not put there again (the oldest is forgotten: it may be there twice)."""
+
+CONFIG_BYTES_MAX: Final = 256 * KIB
+"""Bytes of a configuration (CONFIG_INVALID)."""
+
+CONTROL_LINE_BYTES_MAX: Final = 256 * KIB
+"""Bytes of a line between a command and its node (cut)."""
