@@ -18,6 +18,7 @@ export function Bar(): ReactNode {
   useAnnounced(verdict.mood === "busy" ? "" : verdict.words, true);
   return (
     <header className="health" data-mood={verdict.mood} data-testid="bar">
+      <h1 className="unseen">Chat</h1>
       <button type="button" className="health__main" aria-expanded={opened !== null} aria-haspopup="dialog" data-testid="bar-open" onClick={() => setOpened("")}>
         <span className="health__gateways" aria-hidden="true">
           {(board?.gateways ?? []).filter(({ ours }) => ours).map((gateway) => (

@@ -155,7 +155,7 @@ function LineGroup({ line, before, talk, isFirstUnread, isWanted }: LineGroupPro
   const isJoined = !isNewDay && !isFirstUnread && before.from === line.from && line.received - before.received < TOGETHER_MS;
   return (
     <>
-      {isNewDay && <li className="lines__day" role="presentation"><span>{day}</span></li>}
+      {isNewDay && <li className="lines__day"><span>{day}</span></li>}
       {isFirstUnread && <li className="lines__unread" data-testid="unread-line"><span>New</span></li>}
       <LineView line={line} talk={talk} isJoined={isJoined} isWanted={isWanted} />
     </>

@@ -29,10 +29,10 @@ export function Sheet({ title, onClose, children, isWide = false }: SheetProps):
       }}
     >
       <div className="sheet__body">
-        <header className="sheet__head">
+        <div className="sheet__head">
           <h2>{title}</h2>
           <button type="button" className="round" aria-label="Close" data-testid="close" onClick={onClose}><Icon name="close" /></button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

@@ -35,7 +35,7 @@ export function Sidebar({ place }: { readonly place: Place }): ReactNode {
       </div>
       <ul className="side__list" data-testid="talks">
         {shown.map((talk) => <TalkRow key={talk.id} talk={talk} isOpen={talk.id === place.talk} onOpen={() => place.open(talk.id)} />)}
-        {folded !== "" && found.length > 0 && <li className="side__head" role="presentation">Messages</li>}
+        {folded !== "" && found.length > 0 && <li className="side__head">Messages</li>}
         {folded !== "" && found.map((line) => (
           <FoundRow key={line.in + line.id} line={line} onOpen={() => place.open(line.in, line.number)} />
         ))}
