@@ -90,7 +90,7 @@ function Made({ link, name, onClose }: { readonly link: string; readonly name: s
     <Sheet title={name === "" ? "Your invitation" : `For ${name}`} onClose={onClose}>
       <div className="stack">
         <p>Whoever uses this link first is your contact: give it to nobody else. Afterwards, compare the safety words.</p>
-        <textarea className="input made" readOnly rows={4} value={link} data-testid="made-link" onFocus={(event) => event.target.select()} />
+        <textarea className="input made" aria-label="The link" readOnly rows={4} value={link} data-testid="made-link" onFocus={(event) => event.target.select()} />
         <div className="row">
           <button type="button" className="button button--main" data-testid="copy" onClick={copy}>{isCopied ? "Copied" : "Copy the link"}</button>
           {typeof navigator.share === "function" && (
