@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Positive = Annotated[int, Meta(ge=1, le=10_000)]
-Address = Annotated[str, Meta(pattern=r"^[^:\s]+:\d{1,5}$")]
+Address = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):\d{1,5}$")]
 
 
 class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,7 +54,7 @@ class AgentConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     max_concurrent: Positive = 8
     max_waiting: Annotated[int, Meta(ge=0, le=10_000)] = 64
     may_run_again: bool = False
-    allow: list[str] = [EVERYBODY]
+    allow: tuple[str, ...] = (EVERYBODY,)
     description: str = ""
 
 
@@ -118,7 +118,7 @@ class Configuration:
         if self.node.health is None:
             return None
         host, _, port = self.node.health.rpartition(":")
-        return host, int(port)
+        return host.strip("[]"), int(port)
 
     def node_settings(self) -> NodeSettings:
         """Return how the node reaches its gateways. Raises AgentError (CONFIG_INVALID)."""
@@ -178,6 +178,6 @@ def _settings(agent: AgentConfig) -> AgentSettings:
         max_concurrent=agent.max_concurrent,
         max_waiting=agent.max_waiting,
         may_run_again=agent.may_run_again,
-        allow=tuple(agent.allow),
+        allow=agent.allow,
         description=agent.description,
     )
