@@ -52,14 +52,14 @@ type Run = (work: () => Promise<void>) => void;
 
 function Person({ contact, run }: { readonly contact: Contact; readonly run: Run }): ReactNode {
   const [name, setName] = useState(contact.name);
-  const change = (body: Parameters<typeof api.change>[1]): void => run(async () => {
+  const change = async (body: Parameters<typeof api.change>[1]): Promise<void> => {
     await api.change(contact.id, body);
-  });
+  };
   return (
     <>
       <form className="field" onSubmit={(event) => {
         event.preventDefault();
-        if (name.trim() !== "") change({ name: name.trim() });
+        if (name.trim() !== "") run(() => change({ name: name.trim() }));
       }}>
         <label htmlFor="contact-name">What you call this person</label>
         <div className="row row--tight">
@@ -73,21 +73,50 @@ function Person({ contact, run }: { readonly contact: Contact; readonly run: Run
           <p className="quiet">Calls himself or herself “<span dir="auto">{contact.told}</span>”.</p>
         )}
       </form>
-      {contact.state === "ready" && <SafetyWords contact={contact} onVerified={(verified) => change({ verified })} />}
-      <label className="tick">
-        <input type="checkbox" checked={contact.reads} data-testid="reads" onChange={(event) => change({ reads: event.target.checked })} />
-        <span>Tell {contact.name} when I have read something</span>
-      </label>
+      {contact.state === "ready" && <SafetyWords contact={contact} run={run} onVerified={(verified) => change({ verified })} />}
+      <Tick isOn={contact.reads} testId="reads" run={run} onChange={(reads) => change({ reads })}>
+        Tell {contact.name} when I have read something
+      </Tick>
     </>
+  );
+}
+
+interface TickProps {
+  readonly isOn: boolean;
+  readonly testId: string;
+  readonly run: Run;
+  readonly onChange: (isOn: boolean) => Promise<void>;
+  readonly children: ReactNode;
+}
+
+/** Shows at once what was wanted, and what is true again when it did not work. */
+function Tick({ isOn, testId, run, onChange, children }: TickProps): ReactNode {
+  const [shown, setShown] = useState(isOn);
+  useEffect(() => setShown(isOn), [isOn]);
+  const flip = (wanted: boolean): void => run(async () => {
+    setShown(wanted);
+    try {
+      await onChange(wanted);
+    } catch (error) {
+      setShown(!wanted);
+      throw error;
+    }
+  });
+  return (
+    <label className="tick">
+      <input type="checkbox" checked={shown} data-testid={testId} onChange={(event) => flip(event.target.checked)} />
+      <span>{children}</span>
+    </label>
   );
 }
 
 interface SafetyWordsProps {
   readonly contact: Contact;
-  readonly onVerified: (isVerified: boolean) => void;
+  readonly run: Run;
+  readonly onVerified: (isVerified: boolean) => Promise<void>;
 }
 
-function SafetyWords({ contact, onVerified }: SafetyWordsProps): ReactNode {
+function SafetyWords({ contact, run, onVerified }: SafetyWordsProps): ReactNode {
   const [words, setWords] = useState<readonly string[]>([]);
   useEffect(() => {
     let isOver = false;
@@ -104,10 +133,7 @@ function SafetyWords({ contact, onVerified }: SafetyWordsProps): ReactNode {
       <h3>Safety words</h3>
       <p>Ask {contact.name} for these, by voice or face to face. The same on both sides: nobody stands between you.</p>
       <ol data-testid="safety-words">{words.map((word, index) => <li key={index}>{word}</li>)}</ol>
-      <label className="tick">
-        <input type="checkbox" checked={contact.verified} data-testid="verified" onChange={(event) => onVerified(event.target.checked)} />
-        <span>We have compared them</span>
-      </label>
+      <Tick isOn={contact.verified} testId="verified" run={run} onChange={onVerified}>We have compared them</Tick>
     </section>
   );
 }
