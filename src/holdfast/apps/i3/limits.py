@@ -56,6 +56,12 @@ ROUTER_PACKET_RATE: Final = 100.0
 ROUTER_PACKET_BURST: Final = 400
 """Packets at once after a rest."""
 
+ROUTER_PACKET_BYTES: Final = 4096
+"""Bytes for which a packet counts as one more: most have a fiftieth of it, and a few large ones are a flood too."""
+
+ROUTER_PAUSE_MAX: Final = 10.0
+"""Seconds for which a connection is not read from at most; one that has ended is not noticed before."""
+
 ROUTER_PENDING_FILTERS_MAX: Final = 1000
 """Packets that wait for the filter of a channel's host (the oldest is given up, its sender told)."""
 

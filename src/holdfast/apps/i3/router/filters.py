@@ -22,6 +22,7 @@ class _Waiting(NamedTuple):
     channel: str
     link: int
     value: list[object]
+    size: int
 
     @property
     def mark(self) -> tuple[object, ...]:
@@ -49,8 +50,8 @@ class Filters:
         """Seconds when the oldest is given up."""
         return self._waiting[0].due if self._waiting else None
 
-    def ask(self, link: Link, channel: Channel, value: list[object], now: float) -> None:
-        """Ask the host of a channel about a packet."""
+    def ask(self, link: Link, channel: Channel, value: list[object], size: int, now: float) -> None:
+        """Ask the host of a channel about a packet of a size in bytes."""
         network = self._network
         host = network.up.get(channel.host)
         if host is None:
@@ -59,12 +60,13 @@ class Filters:
                 Fault.UNKNOWN_DESTINATION,
                 f"{channel.name} is filtered by {channel.host}, which is not there.",
                 value,
+                size,
             )
             return
         if len(self._waiting) >= limits.ROUTER_PENDING_FILTERS_MAX:
             self._give_up(self._waiting.popleft())
         due = now + network.settings.filter_timeout
-        self._waiting.append(_Waiting(due, channel.name, link.id, value))
+        self._waiting.append(_Waiting(due, channel.name, link.id, value, size))
         asking = ChanFilterReq(
             from_mud=network.name, to_mud=host.mud, channel=channel.name, packet=value
         )
@@ -93,4 +95,5 @@ class Filters:
                 Fault.UNKNOWN_DESTINATION,
                 f"The host of {waiting.channel} has not let it pass.",
                 waiting.value,
+                waiting.size,
             )

@@ -209,7 +209,7 @@ class RouterMachine:
         """
         link = self.network.links.get(number)
         if link is not None and not link.is_over:
-            self._pace(link, now)
+            self._pace(link, size, now)
             self._take(link, value, size, now)
         return self.network.taken()
 
@@ -225,7 +225,8 @@ class RouterMachine:
                 self._bad(link)
                 return
         assert isinstance(value, list), "it was read, or has a header"
-        link.bad = 0
+        if link.mud:
+            link.bad = 0
         if isinstance(packet, StartupReq3 | StartupReq2 | StartupReq1):
             self._start(link, packet, value, size, now)
         elif not link.mud:
@@ -272,16 +273,17 @@ class RouterMachine:
         if link.bad >= limits.ROUTER_BAD_PACKETS_MAX and not link.is_over:
             self.network.close(link)
 
-    def _pace(self, link: Link, now: float) -> None:
+    def _pace(self, link: Link, size: int, now: float) -> None:
         """Read one who is too quick more slowly; he is told so, and nothing of what he sends is lost."""
         if not self._interval:
             return
-        link.paid_until = max(link.paid_until, now) + self._interval
+        counted = 1 + size // limits.ROUTER_PACKET_BYTES
+        link.paid_until = max(link.paid_until, now) + self._interval * counted
         debt = link.paid_until - now - self._window
         if debt <= 0:
             return
         self.network.counts["paused"] += 1
-        self.network.effects.append(Pause(link.id, debt))
+        self.network.effects.append(Pause(link.id, min(debt, limits.ROUTER_PAUSE_MAX)))
         if now >= link.told_slow + SLOW_NOTICE:
             link.told_slow = now
             rate = self._settings.packet_rate
@@ -309,9 +311,7 @@ class RouterMachine:
         else:
             password, key = network.muds.new_password(link.remote)
         row = row_of(packet, link.remote)
-        if network.muds.put(Mud(name, row, key, self._wall + now)) is not None:
-            network.keep_mud(name)
-            self._lists.changed(now)
+        self._put(Mud(name, row, key, self._wall + now), now)
         self._down.pop(name, None)
         older = network.up.get(name)
         if older is not None and older is not link:
@@ -326,6 +326,15 @@ class RouterMachine:
         link.services = frozenset(service for service, value in row.services.items() if value)
         network.effects.append(Admit(link.id))
         self._welcome(link, packet, password)
+
+    def _put(self, mud: Mud, now: float) -> None:
+        """Keep what a mud is; the others are told when it is another row, and not of passwords."""
+        known = self.network.muds.get(mud.name)
+        if self.network.muds.put(mud) is not None:
+            self._lists.changed(now)
+        elif known is None or known.key == mud.key:
+            return
+        self.network.keep_mud(mud.name)
 
     def _why_not(self, link: Link, packet: STARTUPS) -> tuple[Fault, str] | None:
         """Say why a mud is not let in, None when it is."""

@@ -119,7 +119,9 @@ class Muds:
     def put(self, mud: Mud) -> Mud | None:
         """Keep a mud; return it when that is news to the others."""
         known = self.versions.get(mud.name)
-        if known is not None and known.row == mud.row and known.key == mud.key:
+        if known is not None and known.row == mud.row:
+            if known.key != mud.key:
+                self.versions.amend(mud.name, mud)
             return None
         self.versions.put(mud.name, mud)
         return mud

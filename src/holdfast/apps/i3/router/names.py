@@ -73,11 +73,11 @@ def _services(services: dict[str, int]) -> dict[str, int]:
 
 
 def _other(other: object) -> object:
-    """Keep other data, a mapping, if it is small and can be passed on."""
+    """Keep other data, a mapping, if it is small and can be passed on as deep as it stands in a list."""
     if not isinstance(other, dict):
         return 0
     try:
-        size = len(encode(other))
+        size = len(encode([[[other]]]))  # a packet, its mapping, a row
     except LpcError:
         return 0  # it has something in it that cannot be sent
     return other if size <= limits.OTHER_DATA_BYTES_MAX else 0

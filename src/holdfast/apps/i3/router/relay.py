@@ -79,7 +79,7 @@ class Relay:
         elif not network.channels.is_heard(name, link.id):
             network.fault(link, Fault.NOT_ALLOWED, f"Listen to {name} first.", value, size)
         elif channel.kind is ChannelType.FILTERED and link.mud != channel.host:
-            self._filters.ask(link, channel, value, now)
+            self._filters.ask(link, channel, value, size, now)
         else:
             network.pass_on(network.channels.listeners(name), value)
 

@@ -164,9 +164,10 @@ class Router:
     def _received(self, session: _Session, body: bytes) -> None:
         now = asyncio.get_running_loop().time()
         found = packets(body)
+        size = len(body) // max(len(found.values), 1)
         for value in found.values:
             self._packets_in += 1
-            self._take(self._machine.received(session.number, value, len(body), now), session)
+            self._take(self._machine.received(session.number, value, size, now), session)
         if found.error is not None:
             self._packets_in += 1
             self._take(self._machine.garbled(session.number, found.error.message))
@@ -198,8 +199,10 @@ class Router:
                     refused = error.message
         self._keeper.take(effects)
         if refused:
-            assert session is not None, "what the router says by itself can be written"
-            self._take(self._machine.garbled(session.number, refused))
+            if session is None:  # an error about a packet of old that is too deep to be returned
+                log.warning("something could not be sent: %s", refused)
+            else:
+                self._take(self._machine.garbled(session.number, refused))
         due = self._machine.next_deadline()
         if due != self._armed:
             self._arm(due)
@@ -261,13 +264,16 @@ class _Session:
         self._router._lost(self)
 
     def pause(self, seconds: float) -> None:
-        """Read nothing for a while, counted from now."""
+        """Read nothing for a while, counted from now; a longer while that was begun before holds."""
         loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
         if self._waking is None:
             self.peer.pause()
+        elif self._waking.when() >= due:
+            return
         else:
             self._waking.cancel()
-        self._waking = loop.call_later(seconds, self._resume)
+        self._waking = loop.call_at(due, self._resume)
 
     def _resume(self) -> None:
         self._waking = None
