@@ -20,7 +20,7 @@ interface DetailsProps {
 export function Details({ board, category, onClose }: DetailsProps): ReactNode {
   const [mode, meaning] = modeWords(board.mode);
   return (
-    <Sheet title="How it does" onClose={onClose} isWide>
+    <Sheet title="How things stand" onClose={onClose} isWide>
       <div className="stack details">
         <p><strong>{mode}.</strong> {meaning}</p>
         {board.plain.on && (
