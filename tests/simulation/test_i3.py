@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.apps.i3.gateway._queue import Queue
 from holdfast.apps.i3.gateway.unconfirmed import Unconfirmed
+from holdfast.apps.i3.router.muds import Muds
 from holdfast.testing import (
     BlackHole,
     Cut,
@@ -17,6 +18,7 @@ from holdfast.testing import (
     PowerOff,
     Reset,
     Simulation,
+    SlowDisk,
     search,
     simulate,
 )
@@ -25,7 +27,8 @@ from tests.support.simulated_i3 import Network
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAID = 30
+SAID = 12
+SEARCHED = 300
 
 
 async def storm(world: Simulation) -> None:
@@ -33,11 +36,11 @@ async def storm(world: Simulation) -> None:
     network = Network(world)
     routers, muds = ["hub", "spare"], ["harbour", "keep"]
     network.live(SAID)
-    world.inject(
-        {Reset: 4, BlackHole: 2, Cut: 2, Flap: 1}, within=40, links=network.links, lasts=(0.5, 20)
-    )
-    world.inject({Kill: 3, PowerOff: 1, Freeze: 1}, within=40, hosts=routers, lasts=(0.5, 15))
-    world.inject({Kill: 2, PowerOff: 1, Freeze: 1}, within=40, hosts=muds, lasts=(0.5, 10))
+    links = network.links
+    world.inject({Reset: 4, BlackHole: 2, Cut: 2, Flap: 1}, within=30, links=links, lasts=(0.5, 15))
+    world.inject({Kill: 2, PowerOff: 1, Freeze: 1}, within=30, hosts=routers, lasts=(0.5, 15))
+    world.inject({SlowDisk: 2}, within=10, hosts=muds, lasts=(5, 20))
+    world.inject({Kill: 1, PowerOff: 1, Freeze: 1}, within=30, hosts=muds, lasts=(0.5, 10))
     await network.settle()
     network.check()
 
@@ -45,3 +48,45 @@ async def storm(world: Simulation) -> None:
 @simulate(seeds=1000, minutes=20)
 async def test_what_a_gateway_accepted_arrives_or_its_sender_is_told(world: Simulation) -> None:
     await storm(world)
+
+
+def what_broke_off_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Messages that were not confirmed when the connection broke are dropped in silence."""
+
+    def forget(self: Unconfirmed) -> list[object]:
+        self.read_up_to(self._number)
+        return []
+
+    patch.setattr(Unconfirmed, "lost", forget)
+
+
+def what_broke_off_is_sent_again(patch: pytest.MonkeyPatch) -> None:
+    """After a crash a message that was about to be handed over is simply sent once more."""
+
+    async def never(self: Queue, id_: str) -> bool:  # noqa: ARG001 - as the original
+        return False
+
+    patch.setattr(Queue, "_was_handed", never)
+    patch.setattr(
+        "holdfast.apps.i3.gateway.store.HAND", "INSERT OR REPLACE INTO i3_handed VALUES (?, ?)"
+    )
+
+
+def a_first_password_is_given_once(patch: pytest.MonkeyPatch) -> None:
+    """A router believes that every answer arrives."""
+    patch.setattr(Muds, "may_be_lost", lambda *_: False)
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [what_broke_off_is_forgotten, what_broke_off_is_sent_again, a_first_password_is_given_once],
+)
+def test_a_planted_bug_is_found(
+    bug: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    simulation_note: Callable[[str], None],
+) -> None:
+    bug(monkeypatch)
+    finding = search(storm, range(SEARCHED), shrinking=0)
+    assert finding.failure is not None, f"{bug.__doc__} was not found in {SEARCHED} seeds"
+    simulation_note(f"planted: {bug.__name__} was found after {finding.runs} seeds")
