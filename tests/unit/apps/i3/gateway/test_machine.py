@@ -375,6 +375,15 @@ def test_a_deaf_router_is_left() -> None:
     assert "does not answer" in effect.message
 
 
+WORDS = st.sampled_from(["", "ale", "Keep", "Harbour", "x\x07", "%^RED%^", "$N $O"])
+PLAIN: st.SearchStrategy[object] = st.one_of(st.integers(-2, 2**40), WORDS)
+LISTS: st.SearchStrategy[object] = st.lists(PLAIN, max_size=4)
+VALUES: st.SearchStrategy[object] = st.one_of(
+    PLAIN,
+    LISTS,
+    st.lists(LISTS, max_size=2),
+    st.dictionaries(WORDS, st.one_of(PLAIN, LISTS), max_size=3),
+)
 TYPES = [
     "tell",
     "error",
