@@ -74,7 +74,9 @@ class FakeNode:
         return made
 
     async def invite(self, identity: str, *, name: str = "", note: str = "") -> Invitation:
-        contact = Contact(f"{self.name}-{len(self.known):06}", identity, name, state=ContactState.INVITED)
+        contact = Contact(
+            f"{self.name}-{len(self.known):06}", identity, name, state=ContactState.INVITED
+        )
         self.known[contact.id] = contact
         link = f"holdfast:1{self.name}{len(self.known):08}" + "Zm9v" * 300
         INVITED[link] = (self, contact)
@@ -214,7 +216,9 @@ class FakeNode:
                         host.becomes(where, chosen, MessageState.READ)
 
     async def delete_history(self, conversation: str, *, through: int) -> int:
-        gone = [key for key, m in self.said.items() if key[0] == conversation and m.number <= through]
+        gone = [
+            key for key, m in self.said.items() if key[0] == conversation and m.number <= through
+        ]
         for key in gone:
             del self.said[key]
         return len(gone)
@@ -245,7 +249,9 @@ class FakeNode:
         waiting = [m for m in self.said.values() if m.is_mine and m.state.rank < 2]
         by: dict[int, int] = {}
         for message in waiting:
-            by[0 if message.kind.startswith(".") else 1] = by.get(0 if message.kind.startswith(".") else 1, 0) + 1
+            by[0 if message.kind.startswith(".") else 1] = (
+                by.get(0 if message.kind.startswith(".") else 1, 0) + 1
+            )
         return QueueStatus(
             len(waiting), by, sum(m.state is MessageState.AT_GATEWAY for m in waiting),
             4.0 if waiting else None, min((m.received_ms for m in waiting), default=None),
