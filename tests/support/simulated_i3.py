@@ -20,6 +20,8 @@ from holdfast.apps.i3.router import Router, RouterSettings
 from holdfast.storage import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.apps.i3.gateway.events import Event
     from holdfast.testing import Host, Simulation
 
@@ -162,20 +164,28 @@ class Network:
         world = self.world
         await world.calm()
         self.routers[1].kill()
-        await world.until(
+        await self.until(
             lambda: all(mud.is_ready and mud.gateway.router == ROUTERS[0] for mud in self.muds if mud.gateway),
             within=300,
             what="both are on the router that is left",
         )  # fmt: skip
-        await world.until(
+        await self.until(
             lambda: not any(self.waits(mud) for mud in self.muds),
             within=300,
             what="nothing waits, and all that was handed over is confirmed",
         )
         first, second = self.muds
-        await world.until(
+        await self.until(
             lambda: self.sees(first) and self.sees(second), within=120, what="each sees the other"
         )
+
+    async def until(self, condition: Callable[[], object], *, within: float, what: str) -> None:
+        """As the world's, looked at twice a second: what is waited for here takes minutes."""
+        for _ in range(int(2 * within)):
+            if condition():
+                return
+            await asyncio.sleep(0.5)
+        await self.world.until(condition, within=0, what=what)
 
     def waits(self, mud: Mud) -> bool:
         """Whether it has said something whose fate is open."""
