@@ -297,6 +297,16 @@ async def test_what_a_program_does_not_take_waits_in_the_log(tmp_path: Path) -> 
         assert await taken(client, 5000) == [str(n) for n in range(5000)]
 
 
+async def test_what_a_gateway_says_in_greeting_is_no_event(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, I3Client(served.tcp, KEY, settings=QUICK) as client:
+        await client.connected(5)
+        served.says("one")
+
+        first = await anext(client.events())
+
+        assert first.method == "tell_received"
+
+
 async def test_a_call_that_is_not_repeated_fails_when_the_connection_breaks(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         proxy = FaultProxy(served.ports[0])
@@ -330,7 +340,7 @@ async def test_a_program_without_asyncio_uses_the_same(tmp_path: Path) -> None:
                 return [sent.status, texts, client.position > 0]
 
         running = asyncio.get_running_loop().run_in_executor(None, program)
-        while not any(each.account for each in served.api.sessions.values()):
+        while not running.done() and not any(each.account for each in served.api.sessions.values()):
             await asyncio.sleep(0.005)
         served.says("one", "two")
 

@@ -51,6 +51,9 @@ log = logging.getLogger("holdfast.i3.client")
 NOT_REPEATED: Final = frozenset({"key_add", "channel_add", "channel_remove"})
 """Methods that are not called again by themselves: a second call would not do the same."""
 
+GREETING: Final = "welcome"
+"""What a gateway says first over TCP; it is no event and comes anew with each connection."""
+
 SETTINGS: Final = ConnectionSettings(message_max=4 * 1024 * 1024, heartbeat=15.0)
 """Of the connection: a list of all muds is larger than a message to the gateway may be."""
 
@@ -313,8 +316,8 @@ class I3Client(Methods):
             waiting.done.set_result(bytes(message.result))
 
     def _happened(self, message: _Message) -> None:
-        if self._is_behind:
-            return  # it comes again, from the log
+        if self._is_behind or message.method == GREETING:
+            return  # it comes again, from the log; or it says hello, which nobody waits for
         if len(self._arrived) >= limits.EVENTS_PAGE:
             self._is_behind = True
             return
