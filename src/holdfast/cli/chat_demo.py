@@ -55,7 +55,8 @@ async def _run(folder: Path, mode: Mode, *, with_window: bool) -> None:
     world = RealWorld()
     async with AsyncExitStack() as stack:
         gateways = await stack.enter_async_context(DemoGateways(folder))
-        profile = Profile(gateways=gateways.addresses, mode=mode)
+        # On all of them, so that each lamp of the page is about a gateway that is used.
+        profile = Profile(gateways=gateways.addresses, mode=mode, places=len(gateways.gateways))
         opened = [
             await stack.enter_async_context(open_node(folder / name.lower(), profile, None, world))
             for name in PEOPLE

@@ -46,11 +46,13 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         gateways: their addresses, as ``holdfast chat gateway`` prints them.
         mode: ``direct``, ``two_hop`` or ``tor``.
         proxy: SOCKS5 proxy of Tor as ``host:port``.
+        places: gateways that each mailbox is put on.
     """
 
     gateways: Annotated[list[str], Meta(max_length=limits.GATEWAYS_MAX)] = []
     mode: Mode = Mode.TWO_HOP
     proxy: str = ""
+    places: Annotated[int, Meta(ge=1, le=limits.GATEWAYS_MAX)] = 2
 
     def settings(self) -> NodeSettings:
         """Return what the node is made with.
@@ -59,7 +61,9 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ValueError: a gateway is none, there are too few, or the proxy is missing.
         """
         addresses = tuple(GatewayAddress.parse(text) for text in self.gateways)
-        return NodeSettings(gateways=addresses, mode=self.mode, proxy=self.proxy or None)
+        return NodeSettings(
+            gateways=addresses, mode=self.mode, proxy=self.proxy or None, places=self.places
+        )
 
 
 @dataclass(frozen=True, slots=True)
