@@ -71,6 +71,37 @@ class FakeGateway:
     ) -> Sent:
         return await self._asked("channel_emote", channel, text, from_user)
 
+    async def beep(self, mud: str, user: str, *, from_user: str = "", visname: str = "") -> Sent:
+        return await self._asked("beep", mud, user, from_user)
+
+    async def channel_emote_to(
+        self, channel: str, mud: str, user: str, text: str, *, target_text: str = "", **_: str
+    ) -> Sent:
+        return await self._asked("channel_emote_to", channel, mud, user, text, target_text)
+
+    async def channel_leave(self, channel: str) -> None:
+        await self._asked("channel_leave", channel)
+        self.subscriptions.pop(channel, None)
+
+    async def channel_add(self, channel: str, kind: int) -> None:
+        await self._asked("channel_add", channel, kind)
+
+    async def channel_remove(self, channel: str) -> None:
+        await self._asked("channel_remove", channel)
+
+    async def channel_admit(self, channel: str, *, add: Any, remove: Any) -> None:
+        await self._asked("channel_admit", channel, add, remove)
+
+    async def channel_ban(self, channel: str, *, add: Any, remove: Any) -> None:
+        await self._asked("channel_ban", channel, add, remove)
+
+    async def finger(self, mud: str, user: str, *, from_user: str = "") -> str:
+        await self._asked("finger", mud, user, from_user)
+        return mud
+
+    async def locate(self, user: str, *, from_user: str = "") -> None:
+        await self._asked("locate", user, from_user)
+
     async def channel_join(self, channel: str, *, listen_only: bool = False) -> None:
         await self._asked("channel_join", channel, listen_only)
         self.subscriptions[channel] = listen_only

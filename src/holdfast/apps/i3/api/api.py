@@ -258,6 +258,7 @@ class Api:
     def _revoked(self, account: Account) -> None:
         for session in tuple(self.sessions.values()):
             if session.account is account:
+                session.is_expired, session.is_live = True, False
                 session.link.close(POLICY, "the key was revoked")
 
     # --- events -----------------------------------------------------------------------------

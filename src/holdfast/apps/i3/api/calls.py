@@ -87,6 +87,8 @@ class Calls:
         account = session.account
         if method is None:
             raise RpcError(RpcCode.METHOD_NOT_FOUND, f"There is no method {call.method[:100]!r}.")
+        if session.is_expired:
+            raise RpcError(RpcCode.SESSION_EXPIRED, "The key of this session was revoked.")
         if account is not None:
             self._check(session, account, method, now)
         elif method.name not in STRANGERS:

@@ -51,6 +51,7 @@ class ApiSession:
         account: whose it is; None until it has said so.
         position: number of the last event that it was sent, or that it need not be sent.
         is_live: whether it has been sent all there is, and gets what comes at once.
+        is_expired: whether its key was revoked; what it still asks for while the connection closes is refused.
         messages: calls that are done one after the other, in the order in which they came.
         pending: calls that are being done.
         refused: messages in a row that were none.
@@ -65,6 +66,7 @@ class ApiSession:
         self.position = 0
         self.is_live = False
         self.is_open = True
+        self.is_expired = False
         self.messages: deque[tuple[Method, Call, object]] = deque()
         self.work = asyncio.Event()
         self.pending = 0
@@ -89,7 +91,9 @@ class ApiSession:
 
     def is_reading(self, number: int) -> bool:
         """Whether whoever began with that number is to go on."""
-        return self.is_open and not self.is_live and number == self._readings
+        return (
+            self.is_open and not self.is_live and not self.is_expired and number == self._readings
+        )
 
     def offer(self, entry: Entry) -> bool:
         """Send an event, if everything before it was sent.
