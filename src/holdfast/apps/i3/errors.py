@@ -29,6 +29,8 @@ class I3Code(IntEnum):
     CHANNEL_REFUSED = 11031
     NOT_SUBSCRIBED = 11032
     CHANNELS_FULL = 11033
+    FILE_REFUSED = 11040
+    OOB_FAILED = 11041
 
 
 class Fault(StrEnum):

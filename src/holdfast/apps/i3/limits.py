@@ -172,6 +172,42 @@ ANSWERS_BURST: Final = 20
 ROUTER_ARRIVALS_MAX: Final = 10_000
 """Frames of a router that wait to be read (then it is not read from)."""
 
+OOB_CONNECTIONS_MAX: Final = 16
+"""Connections out of band at once (a further one is cut)."""
+
+OOB_PER_ADDRESS_MAX: Final = 2
+"""Of these from one address (likewise)."""
+
+OOB_PROOF_TIMEOUT: Final = 20.0
+"""Seconds until a connection out of band has shown its token (cut)."""
+
+OOB_IDLE_TIMEOUT: Final = 600.0
+"""Seconds of silence out of band, as the protocol says (cut)."""
+
+OOB_REQUESTS_MAX: Final = 100
+"""Requests of one connection out of band (``not-allowed``, and closed)."""
+
+OOB_MESSAGE_BYTES_MAX: Final = 256 * 1024
+"""Bytes of a packet out of band: what others take (cut)."""
+
+OOB_WRITE_QUEUE_MAX: Final = 1024 * 1024
+"""Bytes that wait for one who does not read (cut)."""
+
+OOB_FILE_BYTES_MAX: Final = 200 * 1024
+"""Bytes of a file out of band: it has to fit into one packet (result -2 or -3)."""
+
+OOB_FILES_MAX: Final = 1000
+"""Files of a folder into which others may put some (result -3)."""
+
+OOB_LISTED_MAX: Final = 1000
+"""Files of a folder that are told (those past it are left out)."""
+
+OOB_DEPTH_MAX: Final = 8
+"""Folders inside each other in the name of a file (result -1)."""
+
+OOB_WORKERS: Final = 2
+"""Files that are read or written at once; the others wait."""
+
 # --- client API -----------------------------------------------------------------------------------
 
 API_MESSAGE_BYTES_MAX: Final = 256 * 1024

@@ -24,6 +24,7 @@ from holdfast.apps.i3.gateway import store
 from holdfast.apps.i3.gateway._asking import EVERYBODY, Asking
 from holdfast.apps.i3.gateway._channels import Channels
 from holdfast.apps.i3.gateway._desk import Desk
+from holdfast.apps.i3.gateway._files import Files
 from holdfast.apps.i3.gateway._link import Link
 from holdfast.apps.i3.gateway._queue import Queue
 from holdfast.apps.i3.gateway._sender import Sender
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from holdfast.apps.i3.gateway.events import Event
     from holdfast.apps.i3.gateway.model import Channel, Line, Mud, Player, Sent
     from holdfast.apps.i3.gateway.settings import GatewaySettings, RouterAddress
+    from holdfast.apps.i3.packets import FileRow
     from holdfast.resilience import CircuitBreakerManager
     from holdfast.storage import Database
     from holdfast.world import World
@@ -62,6 +64,7 @@ class Gateway:
 
     Raises:
         StorageError: 8xxx; what was kept cannot be read.
+        NetworkError: 1002; the address for files is taken.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Gateway:
         self._voice = Voice(desk, self._sender, self._queue)
         self._subscriptions = Channels(desk, self._sender)
         self._asking = Asking(desk, self._sender)
+        self._files = Files(desk, self._sender, self._asking)
 
     async def __aenter__(self) -> Self:
         name, wall = self.name, self._world.wall_now()
         forget_before_ms = int((wall - self.settings.ttl - MARKS_KEPT) * 1000)
         kept = await self._database.write(lambda c: store.begin(c, name, forget_before_ms))
         self._build(kept)
+        self._link.oob_port = await self._files.start()
         await self._queue.start()
         self._link.connection.start()
         self._supervisor.start(f"i3 {name} reads", self._link.read)
@@ -111,6 +116,7 @@ class Gateway:
     ) -> None:
         """Take leave of the router, and end all tasks; what waits is kept for the next start."""
         await self._asking.stop()
+        await self._files.stop()
         await self._link.stop()
         self._desk.disarm()
         await self._supervisor.__aexit__(kind, error, trace)
@@ -449,6 +455,33 @@ class Gateway:
             I3Error: 11004 NAME_INVALID; a name is empty or not unique, or there are too many.
         """
         return self._desk.machine.presence.told(players, self._desk.now())
+
+    # --- files ------------------------------------------------------------------------------
+
+    async def file_list(
+        self, target_mud: str, directory: str = "", *, from_user: str = ""
+    ) -> tuple[FileRow, ...]:
+        """Return what is in a public folder of another mud.
+
+        Raises:
+            I3Error: 11040 FILE_REFUSED, 11041 OOB_FAILED (it could not be reached past the router, or did not
+                answer), 11020 MUD_UNKNOWN, 11021 MUD_DOWN, 11022 SERVICE_MISSING, 11010 ROUTER_AWAY, 11015 NO_REPLY.
+            CircuitBreakerOpenError: 3001; that mud has not answered for a while.
+        """
+        mud = self._voice.mud(target_mud, "file")
+        return await self._files.list(mud, directory, checked_user(from_user))
+
+    async def file_get(self, target_mud: str, name: str, *, from_user: str = "") -> str:
+        """Return what is in a public file of another mud; as ``file_list``."""
+        mud = self._voice.mud(target_mud, "file")
+        return await self._files.get(mud, name, checked_user(from_user))
+
+    async def file_put(
+        self, target_mud: str, name: str, contents: str, *, from_user: str = ""
+    ) -> None:
+        """Put a file into the public folder of another mud; as ``file_list``."""
+        mud = self._voice.mud(target_mud, "file")
+        await self._files.put(mud, name, contents, checked_user(from_user))
 
     # --- the connection ---------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ class GatewayMachine:
             mud_type=settings.mud_type,
             open_status=settings.open_status,
             email=settings.admin_email,
-            services=dict(settings.services),
+            services={**settings.services, **({"file": 1} if oob_port else {})},
             other=0,
         )
 

@@ -21,7 +21,7 @@ SERVICES: Final = {
     "auth": 1,
     "ucache": 1,
 }
-"""What a gateway answers by itself; ``mail``, ``news`` and ``file`` are added where it has an out-of-band port."""
+"""What a gateway answers by itself; ``file`` is added where it has a public folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,10 @@ class GatewaySettings:
         presence_ttl: that a list of players stays current.
         forget_muds_after: after the start on another router, muds that it did not name are dropped.
         history_lines: of each channel that are kept.
-        oob_port: where other muds connect for mail, news and files; None: nowhere, 0: any free port.
+        files: the public folder for other muds, None for no files. Mail and news are not offered.
+        files_writable: whether other muds may put files there.
         oob_host: the address to listen on for them.
-        files: the public folder, None for no files.
+        oob_port: the port for them; 0 picks a free one.
         keeps_colours: whether colour codes of others reach the clients.
         restart_delay: told to the router at the end: seconds until it is back, 0 for not known.
     """
@@ -132,9 +133,10 @@ class GatewaySettings:
     presence_ttl: float = 30.0
     forget_muds_after: float = 180.0
     history_lines: int = limits.HISTORY_LINES_MAX
-    oob_port: int | None = None
-    oob_host: str = "127.0.0.1"
     files: Path | None = None
+    files_writable: bool = False
+    oob_host: str = "127.0.0.1"
+    oob_port: int = 0
     keeps_colours: bool = False
     restart_delay: int = 0
 
