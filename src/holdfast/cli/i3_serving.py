@@ -13,7 +13,14 @@ from litestar import get
 from holdfast.apps.i3 import api as i3_api
 from holdfast.apps.i3 import gateway as i3_gateway
 from holdfast.apps.i3 import router as i3_router
-from holdfast.apps.i3.api import Api, ApiKeys, ApiWebSocket, described, line_listener
+from holdfast.apps.i3.api import (
+    Api,
+    ApiKeys,
+    ApiWebSocket,
+    RpcError,
+    described,
+    line_listener,
+)
 from holdfast.apps.i3.gateway import Gateway
 from holdfast.apps.i3.operations import watch_gateway, watch_router
 from holdfast.apps.i3.router import Router
@@ -251,9 +258,12 @@ async def with_keys(data: Path, job: Callable[[ApiKeys], Awaitable[T]]) -> T:
 
     Raises:
         StorageError: 8xxx; it runs, or the folder cannot be used.
-        RpcError: as the job says.
+        ValueError: what the job wants cannot be.
     """
     async with Database(data / GATEWAY_FILE, GATEWAY_TABLES) as database:
         keys = ApiKeys(database, RealWorld(), lambda _: None)
         await keys.load()
-        return await job(keys)
+        try:
+            return await job(keys)
+        except RpcError as error:  # there is no client whom its code would tell something
+            raise ValueError(error.message) from error

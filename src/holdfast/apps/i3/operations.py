@@ -21,6 +21,9 @@ ROWS_MAX: Final = 100
 STATES: Final = {CircuitState.CLOSED.value: 0, CircuitState.HALF_OPEN.value: 1}
 """How a breaker's state is shown as a number; open is 2."""
 
+WELL: Final = frozenset({"on it", "not tried"})
+"""How ``Gateway.links`` says of a router that nothing speaks against it."""
+
 GATEWAY_METRICS: Final = (
     Metric("i3_gateway_cpu_percent", Kind.GAUGE, "Share of one processor that the program uses, in percent."),
     Metric("i3_gateway_memory_mb", Kind.GAUGE, "Memory of the program in MB."),
@@ -39,6 +42,7 @@ GATEWAY_METRICS: Final = (
     Metric("i3_gateway_refused_total", Kind.COUNTER, "Messages that were refused for want of room."),
     Metric("i3_gateway_probe_seconds", Kind.GAUGE, "Round trip to the router and back."),
     Metric("i3_gateway_circuit_router_state", Kind.GAUGE, "0 on a router, 1 trying one, 2 none to be had."),
+    Metric("i3_gateway_circuit_router_error_rate", Kind.GAUGE, "Share of known routers that could not be had, 0 to 1."),
     Metric("i3_gateway_circuit_muds_state", Kind.GAUGE, "0 all breakers of MUDs closed, 1 one tries, 2 one is open."),
     Metric("i3_gateway_circuit_muds_error_rate", Kind.GAUGE, "Share of questions to MUDs that failed, 0 to 1."),
     Metric("i3_gateway_circuit_store_state", Kind.GAUGE, "0 the store is well, 1 it is tried, 2 it is left alone."),
@@ -113,6 +117,7 @@ def watch_gateway(monitoring: Monitoring, gateway: Gateway, api: Api) -> None:
     }.items():
         metrics.follow(metric, partial(_count, gateway, name))
     metrics.read("i3_gateway_circuit_router_state", lambda: _router_state(gateway))
+    metrics.read("i3_gateway_circuit_router_error_rate", lambda: _router_rate(gateway))
     metrics.read("i3_gateway_circuit_muds_state", lambda: _worst(gateway.breakers.statistics()))
     metrics.read("i3_gateway_circuit_muds_error_rate", lambda: _rate(gateway.breakers.statistics()))
     database = monitoring.subject.database
@@ -245,6 +250,11 @@ def _router_state(gateway: Gateway) -> int:
     if gateway.is_ready:
         return 0
     return 1 if gateway.state is GatewayState.STARTING else 2
+
+
+def _router_rate(gateway: Gateway) -> float:
+    links = gateway.links()
+    return sum(state not in WELL for _, _, state in links) / len(links) if links else 0.0
 
 
 def _worst(breakers: dict[str, dict[str, object]]) -> int:
