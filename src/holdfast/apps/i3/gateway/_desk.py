@@ -17,6 +17,7 @@ from holdfast.apps.i3.gateway.effects import (
     Leave,
     Refused,
     Replied,
+    Rest,
     Send,
     WaitAgain,
 )
@@ -47,6 +48,9 @@ class SendsPackets(Protocol):
 
     def send(self, packet: Packet, priority: Priority) -> None:
         """Send a packet when it is its turn."""
+
+    def rest(self, seconds: float) -> None:
+        """Send nothing for a while."""
 
     @property
     def next_at(self) -> float | None:
@@ -144,23 +148,28 @@ class Desk:
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do what the machine wants done."""
         for effect in effects:
-            match effect:
-                case events.Event():
-                    self.tell(effect)
-                case Send():
-                    self.sender.send(effect.packet, effect.priority)
-                case KeepMuds():
-                    self.keeper.muds(effect.changed)
-                case KeepChannels():
-                    self.keeper.channels(effect.changed)
-                case Replied():
-                    self.link.replied(effect)
-                case Refused():
-                    self.link.refused(effect)
-                case WaitAgain():
-                    self.waits_again(effect)
-                case Leave():
-                    self.link.leave(effect.message)
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case events.Event():
+                self.tell(effect)
+            case Send():
+                self.sender.send(effect.packet, effect.priority)
+            case KeepMuds():
+                self.keeper.muds(effect.changed)
+            case KeepChannels():
+                self.keeper.channels(effect.changed)
+            case Replied():
+                self.link.replied(effect)
+            case Refused():
+                self.link.refused(effect)
+            case Rest():
+                self.sender.rest(effect.seconds)
+            case WaitAgain():
+                self.waits_again(effect)
+            case Leave():
+                self.link.leave(effect.message)
 
     def tell(self, event: events.Event) -> None:
         """Tell all who listen of an event; a line on a channel gets its place in the history first."""

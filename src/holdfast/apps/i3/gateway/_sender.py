@@ -101,6 +101,10 @@ class Sender:
         elif not self.pacer.offer(priority, parcel, now):
             self.dropped += 1
 
+    def rest(self, seconds: float) -> None:
+        """Send nothing for a while, where what is sent is paced."""
+        self.pacer.pause(self._desk.now() + seconds)
+
     # --- what somebody waits for ------------------------------------------------------------
 
     def hand_now(self, parcel: Parcel) -> bool:

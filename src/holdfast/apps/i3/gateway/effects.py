@@ -67,5 +67,12 @@ class WaitAgain:
     message: str
 
 
-Effect = Event | WaitAgain | Send | Replied | Refused | KeepMuds | KeepChannels | Leave
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The router throws away what we send: send nothing for so many seconds."""
+
+    seconds: float
+
+
+Effect = Event | WaitAgain | Rest | Send | Replied | Refused | KeepMuds | KeepChannels | Leave
 """An event is told to all who listen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.apps.i3.errors import Fault, I3Code, I3Error
-from holdfast.apps.i3.gateway.effects import WaitAgain
+from holdfast.apps.i3.gateway.effects import Rest, WaitAgain
 from holdfast.apps.i3.gateway.events import ErrorOccurred, RateLimitWarning
 from holdfast.apps.i3.gateway.requests import Kind
 from holdfast.apps.i3.gateway.text import cleaned
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 FLOOD_WORDS: Final = ("flood", "too many", "rate limit", "spam", "slow down", "too fast")
 """What routers say, in their own words, to who sends too much."""
+
+SLOWER_WORDS: Final = ("nothing is lost",)
+"""What a router says that only reads more slowly, as ours does."""
+
+FLOOD_REST: Final = 12.0
+"""Seconds after which a router that throws packets away takes them again, as was seen of one."""
 
 ALREADY_WORDS: Final = ("already",)
 """What they say to who listens twice, as we do after a reconnect, because some forget it."""
@@ -53,10 +59,10 @@ class Faults:
         self._listens = listens
 
     def unknown_fate(self, handed: Handed) -> ErrorOccurred:
-        """The connection broke before it was known whether the router had read a message."""
+        """The connection broke before it was known whether the router had read a message, or it throws some away."""
         return self._occurred(
             "unknown-fate",
-            "The connection to the router broke; it is not known whether this arrived, and it is not sent again.",
+            "The router broke off before it confirmed this; whether it arrived is not known, and it is not sent again.",
             handed.value,
             message_id=handed.id,
         )
@@ -72,12 +78,11 @@ class Faults:
         if is_router and packet.code == Fault.NOT_ALLOWED:
             if about is not None and about[0] == "channel-listen" and _says(words, ALREADY_WORDS):
                 return []
-            if _says(words, FLOOD_WORDS):
-                return [
-                    RateLimitWarning(
-                        source=packet.from_mud, message=cleaned(packet.message), queued=0
-                    )
-                ]
+            if _says(words, SLOWER_WORDS):
+                return [self._too_much(packet)]
+            if _says(words, FLOOD_WORDS):  # what was not confirmed may have been thrown away
+                left = [self.unknown_fate(each) for each in self._unconfirmed.lost()]
+                return [Rest(FLOOD_REST), self._too_much(packet), *left]
         handed = self._recent.about(about, packet.to_user)
         if handed is not None and not is_router and handed.value[4] not in {packet.from_mud, 0, ""}:
             handed = None  # a third one has no say in it
@@ -101,6 +106,10 @@ class Faults:
                 to_user=packet.to_user,
             )
         ]
+
+    @staticmethod
+    def _too_much(packet: ErrorPacket) -> RateLimitWarning:
+        return RateLimitWarning(source=packet.from_mud, message=cleaned(packet.message), queued=0)
 
     def _settle(self, packet: ErrorPacket, about: Sequence[object] | None) -> bool:
         """End the question that it is about; a mud that refuses has answered, one that is not there has not."""

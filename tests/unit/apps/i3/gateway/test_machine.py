@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway import GatewaySettings, GatewayState, Player, RouterAddress, events
-from holdfast.apps.i3.gateway.effects import KeepChannels, KeepMuds, Leave, Refused, Replied, Send
+from holdfast.apps.i3.gateway.effects import (
+    KeepChannels,
+    KeepMuds,
+    Leave,
+    Refused,
+    Replied,
+    Rest,
+    Send,
+)
 from holdfast.apps.i3.gateway.lists import ChannelList, MudList
 from holdfast.apps.i3.gateway.machine import GatewayMachine
 from holdfast.apps.i3.gateway.requests import Kind, Request
@@ -331,9 +339,26 @@ def test_a_third_mud_has_no_say_in_what_became_of_a_message() -> None:
 
 def test_flooding_is_a_warning_and_a_second_subscription_is_none() -> None:
     made = ready("ale")
-    flood = ["error", 5, "*hub", 0, "Harbour", 0, "not-allowed", "Flooding: slow down", 0]
-    (event,) = made.received(flood, 0.0)
+    handed(made, "thrown away?")
+    slower = [
+        "error",
+        5,
+        "*hub",
+        0,
+        "Harbour",
+        0,
+        "not-allowed",
+        "too fast, but nothing is lost",
+        0,
+    ]
+    (event,) = made.received(slower, 0.0)
     assert isinstance(event, events.RateLimitWarning)
+    flood = ["error", 5, "*hub", 0, "Harbour", 0, "not-allowed", "Flooding: slow down", 0]
+    rest, event, fate = made.received(flood, 0.0)
+    assert rest == Rest(12.0)
+    assert isinstance(event, events.RateLimitWarning)
+    assert isinstance(fate, events.ErrorOccurred)
+    assert (fate.error, fate.message_id) == ("unknown-fate", "thrown away?")
     twice = ["channel-listen", 5, "Harbour", 0, "*hub", 0, "ale", 1]
     error = ["error", 5, "*hub", 0, "Harbour", 0, "not-allowed", "already subscribed", twice]
     assert made.received(error, 0.0) == []
