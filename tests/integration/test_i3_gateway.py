@@ -462,3 +462,49 @@ async def test_what_leaves_is_paced_and_tells_go_before_lines_on_channels(tmp_pa
             order[0] if isinstance(order[0], packets.Tell) else order[1], packets.Tell
         )
         assert heard.of(events.RateLimitWarning)
+
+
+async def test_a_tell_whose_turn_had_not_come_when_the_connection_broke_waits_for_the_next_one(
+    tmp_path: Path,
+) -> None:
+    async with WireRouter() as router:
+        async with gateway_on(tmp_path, router.address) as (gateway, _):
+            await listed(gateway)
+        async with gateway_on(tmp_path, router.address, pace_rate=0.2, pace_burst=1) as (
+            gateway,
+            heard,
+        ):
+            await ready(gateway)
+            waiting = asyncio.ensure_future(
+                gateway.tell("Old Keep", "bo", "patience", from_user="ann")
+            )
+            await until(lambda: gateway.statistics()["paced"], "it waits for its turn")
+            await router.die()
+            sent = await asyncio.wait_for(waiting, 20)
+            assert sent.is_queued
+            await router.listen()
+            await until(lambda: router.got(packets.Tell), "it arrives")
+            assert heard.of(events.ErrorOccurred) == []
+        assert [each.text for each in router.got(packets.Tell)] == ["patience"]
+
+
+async def test_somebody_may_ask_for_a_new_connection_and_there_is_one(tmp_path: Path) -> None:
+    async with WireRouter() as router, gateway_on(tmp_path, router.address) as (gateway, heard):
+        await gateway.channel_join("ale")
+        await listed(gateway)
+        for _ in range(3):
+            gateway.reconnect()
+        await heard.next(events.GatewayReconnected)
+        await after_trouble(router, gateway, heard)
+        assert router.most_open <= 2
+    assert tasks_of_gateways() == []
+
+
+async def test_at_the_end_the_router_is_told_when_we_are_back(tmp_path: Path) -> None:
+    async with WireRouter() as router:
+        async with gateway_on(tmp_path, router.address, restart_delay=60) as (gateway, heard):
+            await ready(gateway)
+        await until(lambda: router.got(packets.Shutdown), "the router is told")
+        assert [each.restart_delay for each in router.got(packets.Shutdown)] == [60]
+        warning = heard.of(events.ShutdownWarning)
+        assert [(each.source, each.returns_in) for each in warning] == [("Harbour", 60)]
