@@ -7,9 +7,10 @@ import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from holdfast.apps.i3 import packets
 from holdfast.apps.i3.api import MIGRATIONS as API_MIGRATIONS
 from holdfast.apps.i3.api import Api
-from holdfast.apps.i3.gateway import MIGRATIONS, Gateway, GatewaySettings, RouterAddress
+from holdfast.apps.i3.gateway import MIGRATIONS, Gateway, GatewaySettings, RouterAddress, events
 from holdfast.apps.i3.operations import (
     GATEWAY_METRICS,
     GATEWAY_RULES,
@@ -23,6 +24,7 @@ from holdfast.server import Program
 from holdfast.server.monitoring import Monitoring
 from holdfast.storage import Database, Durability
 from holdfast.world import RealWorld
+from tests.support.i3_network import WireRouter, gateway_on, listed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -157,3 +159,32 @@ async def test_a_router_shows_who_is_on_it(tmp_path: Path) -> None:
                 assert exported(monitoring)["i3_router_muds_up"] == 1
                 panel: Any = (await monitoring.panels.described())["router"]
                 assert [row[:2] for row in panel["tables"][0]["rows"]] == [["Harbour", "up"]]
+
+
+async def test_while_much_comes_from_a_router_others_have_their_turn(tmp_path: Path) -> None:
+    tell = packets.Tell(
+        from_mud="Old Keep", from_user="bo", to_mud="Harbour", to_user="ann", visname="Bo", text="."
+    )
+    longest = in_a_row = 0
+
+    def count(_: object) -> None:
+        nonlocal longest, in_a_row
+        in_a_row += 1
+        longest = max(longest, in_a_row)
+
+    async def take_turns() -> None:
+        nonlocal in_a_row
+        while True:
+            in_a_row = 0
+            await asyncio.sleep(0)
+
+    async with WireRouter() as router, gateway_on(tmp_path, router.address) as (gateway, heard):
+        await listed(gateway)
+        gateway.on_event(count)
+        others = asyncio.create_task(take_turns())
+        for _ in range(2000):
+            router.say(tell)
+        await heard.next(events.TellReceived, 2000)
+        others.cancel()
+
+    assert longest <= 50
