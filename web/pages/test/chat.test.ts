@@ -62,6 +62,9 @@ test.each([
   [board([gateway()], 1, 1), "open", "good", "1 message at a gateway, until its reader is there"],
   [{ ...board([gateway()]), plain: { on: true, reason: "" } }, "open", "amber", "Sending the plain way"],
   [board([gateway()]), "reconnecting", "red", "The program on this computer does not answer"],
+  [board([gateway({ state: "disconnected" })]), "open", "good", "Ready."],
+  [board([]), "open", "good", "Ready."],
+  [board([gateway({ state: "disconnected" })], 1), "open", "red", "No gateway can be reached"],
   [null, "connecting", "busy", "Looking for the program"],
 ] as const)("the bar says the worst that is true (%#)", (shown, status, mood, words) => {
   const verdict = verdictOf(shown, status, 0);

@@ -24,6 +24,9 @@ export function verdictOf(board: Board | null, status: SessionStatus, unsent: nu
   const up = ours.filter(isUp).length;
   const { waiting } = board.queue;
   const messages = waiting === 1 ? "1 message waits" : `${waiting} messages wait`;
+  if (waiting === 0 && ours.every(({ state }) => state === "disconnected")) {
+    return { mood: "good", words: "Ready. Gateways are asked as soon as there is somebody to talk to." };
+  }
   if (up === 0) {
     const rest = waiting > 0 ? ` ${messages} and will go by ${waiting === 1 ? "itself" : "themselves"}.` : " Write on: nothing gets lost.";
     return { mood: "red", words: `No gateway can be reached.${rest}` };
