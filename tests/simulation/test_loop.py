@@ -256,3 +256,16 @@ def test_an_interruption_from_outside_is_not_kept_by_a_task_that_nobody_looks_at
 
     with pytest.raises(InterruptedFromOutside):
         run(scenario, seed=1, mode=Mode(), minutes=5)
+
+
+def test_what_a_run_leaves_behind_does_not_slow_the_later_ones_down() -> None:
+    async def dies_with_a_task(world):
+        host = world.host("here")
+        host.spawn(asyncio.Event().wait)
+        await asyncio.sleep(1)
+        host.kill()
+
+    before = len(asyncio.tasks._all_tasks)  # type: ignore[attr-defined]
+    for seed in range(100):
+        assert attempt(dies_with_a_task, seed=seed).error is None
+    assert len(asyncio.tasks._all_tasks) - before < 100  # type: ignore[attr-defined]

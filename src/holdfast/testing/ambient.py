@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from unittest import mock
 
 from holdfast.testing import file_calls
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 WALL_START = 1_790_000_000.0
 """Seconds since 1970 at which every run begins."""
+
+COLLECT_EVERY: Final = 16
+"""Runs between two collections of what is left of them: their tasks, which asyncio looks through again and again."""
+
+_RUNS: Final = itertools.count()
 
 
 class Clock:
@@ -65,6 +71,8 @@ def ambient(loop: SimLoop, clock: Clock, chance: Chance) -> Iterator[None]:
             stack.enter_context(mock.patch.object(target, name, answer))
         random.seed(chance.stream("random").getrandbits(64))
         gc.disable()  # finalisers would run at moments that nobody has drawn
+        if next(_RUNS) % COLLECT_EVERY == 0:
+            gc.collect()  # what earlier runs left is old by now, and nobody else would look at it
         gc.freeze()
         try:
             yield
