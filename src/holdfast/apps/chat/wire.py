@@ -148,5 +148,5 @@ packed = msgspec.msgpack.Encoder().encode
 def _read(decoder: msgspec.json.Decoder[T] | msgspec.msgpack.Decoder[T], raw: bytes) -> T:
     try:
         return decoder.decode(raw)
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ChatError(ChatCode.REQUEST_INVALID, f"This cannot be read: {error}.") from error
