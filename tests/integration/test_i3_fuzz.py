@@ -12,12 +12,9 @@ import contextlib
 import itertools
 import os
 import random
-import re
 import secrets
-import sys
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from holdfast.apps.i3 import packets as p
@@ -25,23 +22,16 @@ from holdfast.apps.i3.errors import PacketError
 from holdfast.apps.i3.mudmode import Mudmode, packet, packets
 from tests.support.i3_network import until
 from tests.support.i3_noise import Noise
+from tests.support.i3_peers import ANSWERED_WITHIN, Peer, running
 from tests.support.processes import free_port
 from tests.unit.apps.i3.router.muds import startup
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 SECONDS = float(os.environ.get("I3_FUZZ_SECONDS", "60")) / 2
 SEED = int(os.environ.get("I3_FUZZ_SEED") or secrets.randbits(32))
-ANSWERED_WITHIN = 20.0
-"""Seconds that an honest peer waits while others make noise, on a machine that has other work to do."""
-
-GROWTH_MAX = 160 * 2**20
-"""Bytes that a process may hold more than when it was ready, with every queue in use: it must not grow for ever."""
-
 ATTACKERS = 4
-READY = re.compile(rb"is ready: (\S+)")
 NAMES = [
     "Harbour",
     "Old Keep",
@@ -55,97 +45,6 @@ NAMES = [
 ]
 
 pytestmark = pytest.mark.timeout(2 * SECONDS + 120)
-
-
-class Program:
-    """A real ``holdfast i3 …`` whose errors go to a file."""
-
-    def __init__(self, process: asyncio.subprocess.Process, address: str, log: Path) -> None:
-        self.process = process
-        self.port = int(address.rstrip("/").rpartition(":")[2])
-        self.log = log
-        self._memory = psutil.Process(process.pid)
-        self._first = self.memory()
-        self.most = self._first
-
-    def memory(self) -> int:
-        """Bytes that it holds."""
-        return int(self._memory.memory_info().rss)
-
-    def check(self) -> None:
-        """It lives, and is not too large."""
-        assert self.process.returncode is None, (
-            f"it died (seed {SEED}): {self.log.read_text()[-3000:]}"
-        )
-        self.most = max(self.most, self.memory())
-        grown = self.most - self._first
-        assert grown < GROWTH_MAX, f"it has grown by {grown / 2**20:.0f} MiB (seed {SEED})"
-
-
-@contextlib.asynccontextmanager
-async def running(folder: Path, *arguments: str) -> AsyncIterator[Program]:
-    log = folder / "errors.log"
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "holdfast.cli.main", "i3", *arguments, "--log-level", "error",
-            stdout=asyncio.subprocess.PIPE, stderr=errors,
-        )  # fmt: skip
-    assert process.stdout is not None
-    reading: asyncio.Task[bytes] | None = None
-    try:
-        async with asyncio.timeout(60):
-            while not (found := READY.search(await process.stdout.readline())):
-                assert not process.stdout.at_eof(), log.read_text()
-        reading = asyncio.create_task(process.stdout.read())
-        program = Program(process, found[1].decode(), log)
-        yield program
-        program.check()
-        process.terminate()
-        async with asyncio.timeout(30):
-            assert await process.wait() == 0, f"it ends as always (seed {SEED})"
-        said = log.read_text()
-        assert "Traceback" not in said, f"seed {SEED}: {said[:3000]}"
-        assert "Fatal error" not in said, f"seed {SEED}: {said[:3000]}"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        if reading is not None:
-            await reading
-
-
-class Honest:
-    """A peer that does all as it should: on a connection to a router."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._framing = Mudmode(2**21)
-        self._came: list[p.Packet] = []
-
-    @classmethod
-    async def connect(cls, port: int, address: str = "127.0.0.1") -> Honest:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0)))
-
-    def say(self, what: p.Packet) -> None:
-        self._writer.write(self._framing.encode(packet(p.write(what))))
-
-    async def hear(self, wanted: Callable[[p.Packet], bool]) -> p.Packet:
-        """Wait for a packet, and let all others pass."""
-        async with asyncio.timeout(ANSWERED_WITHIN):
-            while True:
-                while self._came:
-                    if wanted(found := self._came.pop(0)):
-                        return found
-                data = await self._reader.read(65_536)
-                assert data, f"an honest peer was cut off (seed {SEED})"
-                for frame in self._framing.feed(data):
-                    assert isinstance(frame, bytes)
-                    for value in packets(frame).values:
-                        with contextlib.suppress(PacketError):
-                            self._came.append(p.read(value))
-
-    def close(self) -> None:
-        self._writer.transport.abort()
 
 
 # --- router ---------------------------------------------------------------------------------------
@@ -206,11 +105,12 @@ async def _listen(reader: asyncio.StreamReader, passwords: dict[str, int]) -> No
 
 
 async def test_a_router_lives_through_noise(tmp_path: Path) -> None:
+    print(f"I3_FUZZ_SEED={SEED}")
     chance = random.Random(SEED)
     loop = asyncio.get_running_loop()
     sent = 0
     async with running(tmp_path, "router", "--name", "*hub", "--port", "0", "--data", str(tmp_path / "router")) as router:  # fmt: skip
-        harbour, keep = [await Honest.connect(router.port) for _ in range(2)]
+        harbour, keep = [await Peer.connect(router.port) for _ in range(2)]
         for mud, name in ((harbour, "Harbour"), (keep, "Old Keep")):
             mud.say(startup(name))
             await mud.hear(lambda each: isinstance(each, p.StartupReply))
@@ -235,7 +135,7 @@ async def test_a_router_lives_through_noise(tmp_path: Path) -> None:
             for number in itertools.count():
                 await ask(number)
                 if number % 10 == 0:
-                    new = await Honest.connect(router.port, somewhere(chance))
+                    new = await Peer.connect(router.port, somewhere(chance))
                     new.say(startup(f"Newcomer {number % 100}", -1, to_mud="*nobody"))
                     await new.hear(lambda each: isinstance(each, p.ErrorPacket))
                     new.close()
@@ -279,7 +179,7 @@ class HostileRouter:
         loop = asyncio.get_running_loop()
         async with self._open:  # one connection after the other, as a gateway has them
             self.connections += 1
-            peer = Honest(reader, writer)
+            peer = Peer(reader, writer)
             try:
                 await peer.hear(lambda each: isinstance(each, p.StartupReq3))
                 self._let_in(peer)
@@ -302,7 +202,7 @@ class HostileRouter:
             finally:
                 writer.transport.abort()
 
-    def _let_in(self, peer: Honest) -> None:
+    def _let_in(self, peer: Peer) -> None:
         here = (p.RouterRow("*hub", f"127.0.0.1 {self.port}"),)
         services = {"tell": 1, "channel": 1, "who": 1, "auth": 1}
         rows: dict[str, p.MudRow | None] = {
@@ -311,7 +211,7 @@ class HostileRouter:
         peer.say(p.StartupReply(from_mud="*hub", to_mud="Harbour", routers=here, password=17))
         peer.say(p.Mudlist(from_mud="*hub", to_mud="Harbour", id=1, muds=rows))
 
-    async def _ask(self, peer: Honest) -> None:
+    async def _ask(self, peer: Peer) -> None:
         """A mud that has asked nothing before asks, twice a second, and is answered."""
         name = f"Asker {next(self._numbers)}"
 
@@ -345,6 +245,7 @@ async def attack_api(port: int, chance: random.Random) -> None:
 
 
 async def test_a_gateway_lives_through_noise(tmp_path: Path) -> None:
+    print(f"I3_FUZZ_SEED={SEED}")
     chance = random.Random(SEED + 1)
     loop = asyncio.get_running_loop()
     router = HostileRouter(chance)

@@ -73,6 +73,23 @@ def router(
         shell.run_router(settings, around)
 
 
+@program.command("forget-mud")
+def forget_mud(
+    name: Annotated[str, typer.Argument(help="Of the MUD, exactly.")],
+    data: Data = Path("i3-router"),
+) -> None:
+    """Forget the password of a MUD: the next one that starts up under its name is let in and keeps its channels.
+
+    For a MUD that has lost its password; the router must not run meanwhile.
+    """
+    from holdfast.cli.i3_serving import forget_password  # noqa: PLC0415 - so that --help is quick
+
+    with _plainly():
+        if not asyncio.run(forget_password(data, name)):
+            raise ValueError(f"The router in {data} knows no MUD {name!r}.")
+        print(f"{name} gets a new password at its next startup.")
+
+
 @program.command()
 def gateway(
     mud: Annotated[str, typer.Option(help="Name of the MUD on the network.")] = "",

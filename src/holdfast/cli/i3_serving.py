@@ -61,6 +61,8 @@ FIRST_KEY = "first"
 
 GATEWAY_FILE = "gateway.db"
 GATEWAY_TABLES = {**i3_gateway.MIGRATIONS, "i3_api": i3_api.MIGRATIONS}
+ROUTER_FILE = "router.db"
+ROUTER_TABLES = {"i3_router": i3_router.MIGRATIONS}
 PAGES = {"": "bridge.html", "admin": "admin.html"}
 
 
@@ -167,8 +169,8 @@ async def _router(settings: RouterSettings, around: Surroundings) -> None:
     listener = None if around.port is None else inherited() or listen(around.host, around.port)
     world, shutdown = RealWorld(), ShutdownManager()
     async with AsyncExitStack() as stack:
-        tables = {"i3_router": i3_router.MIGRATIONS}
-        database = await stack.enter_async_context(Database(around.data / "router.db", tables))
+        database = Database(around.data / ROUTER_FILE, ROUTER_TABLES)
+        await stack.enter_async_context(database)
         router = await stack.enter_async_context(Router(database, settings, world=world))
 
         def announce(url: str, new_token: str | None) -> None:
@@ -267,3 +269,16 @@ async def with_keys(data: Path, job: Callable[[ApiKeys], Awaitable[T]]) -> T:
             return await job(keys)
         except RpcError as error:  # there is no client whom its code would tell something
             raise ValueError(error.message) from error
+
+
+async def forget_password(data: Path, mud: str) -> bool:
+    """Let a router that does not run take the next mud of that name for a new one; say whether it knew one.
+
+    Raises:
+        StorageError: 8xxx; it runs, or the folder cannot be used.
+        ValueError: no router was ever run there.
+    """
+    if not (data / ROUTER_FILE).exists():
+        raise ValueError(f"There is no router in {data}: give its folder with --data.")
+    async with Database(data / ROUTER_FILE, ROUTER_TABLES) as database:
+        return await database.write(lambda connection: i3_router.forget_password(connection, mud))

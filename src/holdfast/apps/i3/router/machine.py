@@ -354,7 +354,7 @@ class RouterMachine:
         ):
             return (
                 Fault.NOT_ALLOWED,
-                f"The name {name} is taken, and that is not its password; if it is yours, ask the operator.",
+                f"The name {name} is taken, and that is not its password; if it is yours, the operator can free it.",
             )
         return None
 
