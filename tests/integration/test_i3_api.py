@@ -18,6 +18,7 @@ from holdfast.connection import ConnectionSettings
 from holdfast.errors import ConnectionFailedError
 from holdfast.server import TurnFlusher
 from holdfast.storage import Database, Durability
+from tests.integration.test_i3_files import two
 from tests.support.fake_gateway import FakeGateway
 from tests.support.serving import FaultProxy
 
@@ -305,6 +306,32 @@ async def test_what_a_gateway_says_in_greeting_is_no_event(tmp_path: Path) -> No
         first = await anext(client.events())
 
         assert first.method == "tell_received"
+
+
+async def test_files_of_another_mud_are_listed_read_and_put_over_the_api(tmp_path: Path) -> None:
+    async with (
+        two(tmp_path, is_writable=True) as (harbour, public),
+        Database(
+            tmp_path / "api" / "api.db", {"api": MIGRATIONS}, durability=Durability.PROCESS_DEATH
+        ) as database,
+        Api(harbour, database) as api,
+    ):
+        await api.keys.add("mud", ["files"], key=KEY)
+        lines = line_listener(api)
+        port = await lines.start("127.0.0.1", 0)
+        async with I3Client(f"tcp://127.0.0.1:{port}", KEY, settings=QUICK) as client:
+            listed = await client.file_list("Old Keep", from_user="ann")
+            got = await client.file_get("Old Keep", "hello", from_user="ann")
+            await client.file_put("Old Keep", "new", "from afar", from_user="ann")
+            with pytest.raises(ApiError) as caught:
+                await client.file_get("Old Keep", "../secret", from_user="ann")
+        await lines.stop()
+
+    assert {row.name: row.size for row in listed.files}["hello"] == 11
+    assert got.contents == "hello\nworld"
+    assert (public / "new").read_text() == "from afar"
+    assert caught.value.code is RpcCode.GATEWAY_ERROR
+    assert caught.value.details["name"] == "FILE_REFUSED"
 
 
 async def test_a_call_that_is_not_repeated_fails_when_the_connection_breaks(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway import Channel, GatewayState, Line, Mud, Sent
+from holdfast.apps.i3.packets import FileRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,17 @@ class FakeGateway:
 
     async def locate(self, user: str, *, from_user: str = "") -> None:
         await self._asked("locate", user, from_user)
+
+    async def file_list(self, mud: str, directory: str, *, from_user: str) -> list[FileRow]:
+        await self._asked("file_list", mud, directory, from_user)
+        return [FileRow("maps", -1, 1_700_000_000), FileRow("hello", 11, 1_700_000_001)]
+
+    async def file_get(self, mud: str, name: str, *, from_user: str) -> str:
+        await self._asked("file_get", mud, name, from_user)
+        return "hello\nworld"
+
+    async def file_put(self, mud: str, name: str, contents: str, *, from_user: str) -> None:
+        await self._asked("file_put", mud, name, contents, from_user)
 
     async def channel_join(self, channel: str, *, listen_only: bool = False) -> None:
         await self._asked("channel_join", channel, listen_only)

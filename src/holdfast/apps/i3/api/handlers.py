@@ -59,6 +59,9 @@ class Handlers:
             "who": self._who,
             "finger": self._finger,
             "locate": self._locate,
+            "file_list": self._file_list,
+            "file_get": self._file_get,
+            "file_put": self._file_put,
             "key_add": self._key_add,
             "key_revoke": self._key_revoke,
         }
@@ -218,6 +221,21 @@ class Handlers:
     def _reconnect(self, _: params.Nothing) -> results.Reconnecting:
         self._gateway.reconnect()
         return results.Reconnecting("reconnecting")
+
+    # --- files ------------------------------------------------------------------------------
+
+    async def _file_list(self, p: params.FileList) -> results.FilesListed:
+        found = await self._gateway.file_list(p.target_mud, p.directory, from_user=p.from_user)
+        rows = [results.FileRow(row.name, row.size, row.mtime) for row in found]
+        return results.FilesListed("success", p.target_mud, rows, len(rows))
+
+    async def _file_get(self, p: params.FileGet) -> results.FileRead:
+        contents = await self._gateway.file_get(p.target_mud, p.name, from_user=p.from_user)
+        return results.FileRead("success", p.target_mud, p.name, contents)
+
+    async def _file_put(self, p: params.FilePut) -> results.FileStored:
+        await self._gateway.file_put(p.target_mud, p.name, p.contents, from_user=p.from_user)
+        return results.FileStored("success", p.target_mud, p.name)
 
     # --- keys -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     CHANNEL = "channel"
     INFO = "info"
     PRESENCE = "presence"
+    FILES = "files"
     ADMIN = "admin"
 
 
@@ -83,6 +84,9 @@ METHODS: Final = {
         Method("locate", p.Locate, r.LocateRequested, OF.INFO, 2.0, 10),
         Method("mudlist", p.MudList, r.MudsListed, OF.INFO, 2.0, 20),
         Method("presence_sync", p.PresenceSync, r.Synchronized, OF.PRESENCE, 5.0, 20),
+        Method("file_list", p.FileList, r.FilesListed, OF.FILES, 1.0, 10),
+        Method("file_get", p.FileGet, r.FileRead, OF.FILES, 1.0, 10),
+        Method("file_put", p.FilePut, r.FileStored, OF.FILES, 1.0, 10),
         Method("stats", p.Nothing, r.Stats, OF.INFO, 5.0, 20),
         Method("reconnect", p.Nothing, r.Reconnecting, OF.ADMIN, 0.2, 3),
         Method("key_list", p.Nothing, r.Keys, OF.ADMIN),

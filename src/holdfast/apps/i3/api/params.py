@@ -20,6 +20,7 @@ Resend = Annotated[
     ),
 ]
 Described = Annotated[str, msgspec.Meta(max_length=limits.DESCRIPTION_LENGTH_MAX)]
+Path = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DESCRIPTION_LENGTH_MAX)]
 Anything = Annotated[object, msgspec.Meta(extra_json_schema={"description": "Anything."})]
 Muds = Annotated[tuple[Name, ...], msgspec.Meta(max_length=limits.ROUTER_LISTED_MAX)]
 
@@ -219,6 +220,31 @@ class PresenceSync(msgspec.Struct):
     """Say who is here: all of them."""
 
     users: Annotated[tuple[User, ...], msgspec.Meta(max_length=limits.PLAYERS_MAX)]
+
+
+class FileList(msgspec.Struct):
+    """List a public folder of another mud; the top one when ``directory`` is empty."""
+
+    target_mud: Name
+    directory: Described = ""
+    from_user: Shown = ""
+
+
+class FileGet(msgspec.Struct):
+    """Get a public file of another mud."""
+
+    target_mud: Name
+    name: Path
+    from_user: Shown = ""
+
+
+class FilePut(msgspec.Struct):
+    """Put a file into the public folder of another mud, if that lets us."""
+
+    target_mud: Name
+    name: Path
+    contents: Annotated[str, msgspec.Meta(max_length=limits.OOB_FILE_BYTES_MAX)]
+    from_user: Shown = ""
 
 
 class KeyAdd(msgspec.Struct):

@@ -131,6 +131,40 @@ class MudsListed(msgspec.Struct):
     count: int
 
 
+class FileRow(msgspec.Struct):
+    """A file or a folder of another mud; ``size`` in bytes, negative for a folder; ``changed`` in seconds since 1970."""
+
+    name: str
+    size: int
+    changed: int
+
+
+class FilesListed(msgspec.Struct):
+    """What is in a folder of another mud."""
+
+    status: Literal["success"]
+    mud_name: str
+    files: list[FileRow]
+    count: int
+
+
+class FileRead(msgspec.Struct):
+    """What is in a file of another mud."""
+
+    status: Literal["success"]
+    mud_name: str
+    name: str
+    contents: str
+
+
+class FileStored(msgspec.Struct):
+    """Another mud has the file."""
+
+    status: Literal["success"]
+    mud_name: str
+    name: str
+
+
 class Synchronized(msgspec.Struct):
     """Who is here is known now."""
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("holdfast.i3.client")
 
-NOT_REPEATED: Final = frozenset({"key_add", "channel_add", "channel_remove"})
+NOT_REPEATED: Final = frozenset({"key_add", "channel_add", "channel_remove", "file_put"})
 """Methods that are not called again by themselves: a second call would not do the same."""
 
 GREETING: Final = "welcome"

@@ -202,6 +202,27 @@ class Methods(ABC):
         """List all muds of the network."""
         return await self.call("mudlist", {}, results.MudsListed)
 
+    async def file_list(
+        self, target_mud: str, directory: str = "", *, from_user: str = ""
+    ) -> results.FilesListed:
+        """List a public folder of another mud."""
+        params: dict[str, object] = {"target_mud": target_mud, "directory": directory}
+        return await self.call("file_list", {**params, "from_user": from_user}, results.FilesListed)
+
+    async def file_get(
+        self, target_mud: str, name: str, *, from_user: str = ""
+    ) -> results.FileRead:
+        """Get a public file of another mud."""
+        params: dict[str, object] = {"target_mud": target_mud, "name": name}
+        return await self.call("file_get", {**params, "from_user": from_user}, results.FileRead)
+
+    async def file_put(
+        self, target_mud: str, name: str, contents: str, *, from_user: str = ""
+    ) -> results.FileStored:
+        """Put a file into the public folder of another mud; not repeated when the connection breaks."""
+        params: dict[str, object] = {"target_mud": target_mud, "name": name, "contents": contents}
+        return await self.call("file_put", {**params, "from_user": from_user}, results.FileStored)
+
     async def presence_sync(self, users: Iterable[Mapping[str, object]]) -> results.Synchronized:
         """Say who is here, all of them; each with a ``name`` and what else is known."""
         return await self.call("presence_sync", {"users": list(users)}, results.Synchronized)

@@ -51,6 +51,14 @@ ROWS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("presence_sync", {"users": [{"name": "ann", "title": "t", "race": "elf", "guild": "g", "location": "l",
       "status": "s", "level": 7, "idle": 3, "login_time": "today"}]},
      {"status": "synchronized", "mud_name": "Harbour", "count": 1}),
+    ("file_list", {"target_mud": "Old Keep", "directory": "", "from_user": "ann"},
+     {"status": "success", **MUD, "count": 2, "files": [
+         {"name": "maps", "size": -1, "changed": 1_700_000_000},
+         {"name": "hello", "size": 11, "changed": 1_700_000_001}]}),
+    ("file_get", {"target_mud": "Old Keep", "name": "hello"},
+     {"status": "success", **MUD, "name": "hello", "contents": "hello\nworld"}),
+    ("file_put", {"target_mud": "Old Keep", "name": "new", "contents": "x"},
+     {"status": "success", **MUD, "name": "new"}),
     ("reconnect", {}, {"status": "reconnecting"}),
 )  # fmt: skip
 """Method, params, and the whole result."""
@@ -88,6 +96,9 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "who": ("target_mud",),
     "finger": ("target_mud", "target_user"),
     "locate": ("target_user",),
+    "file_list": ("target_mud",),
+    "file_get": ("target_mud", "name"),
+    "file_put": ("target_mud", "name", "contents"),
     "presence_sync": ("users",),
     "key_add": ("name",),
     "key_revoke": ("name",),
