@@ -132,7 +132,7 @@ class MudsListed(msgspec.Struct):
 
 
 class FileRow(msgspec.Struct):
-    """A file or a folder of another mud; ``size`` in bytes, negative for a folder; ``changed`` in seconds since 1970."""
+    """A file or folder of another mud; ``size`` in bytes, negative for a folder; ``changed`` in seconds since 1970."""
 
     name: str
     size: int
