@@ -46,6 +46,20 @@ async def test_ready_means_that_the_router_answered_and_not_that_it_is_connected
         assert gateway.router == router.address
 
 
+async def test_what_is_asked_while_the_password_is_being_kept_is_answered_after_it(
+    tmp_path: Path,
+) -> None:
+    async with (
+        WireRouter(manner="mute") as router,
+        gateway_on(tmp_path, router.address) as (gateway, _),
+    ):
+        await until(lambda: router.got(packets.StartupReq3), "the startup came")
+        router.let_in()
+        router.say(packets.WhoReq(from_mud="Old Keep", from_user="bo", to_mud="Harbour"))
+        await until(lambda: router.got(packets.WhoReply), "it is answered")
+        assert gateway.is_ready
+
+
 async def test_a_router_that_never_answers_is_given_up_and_the_next_one_tried(
     tmp_path: Path,
 ) -> None:
@@ -272,7 +286,8 @@ async def test_after_a_reconnect_password_and_ids_are_sent_and_channels_listened
 ) -> None:
     async with WireRouter() as router, gateway_on(tmp_path, router.address) as (gateway, heard):
         await gateway.channel_join("ale")
-        await until(lambda: gateway.statistics()["chanlist_id"] == 9, "the lists came")
+        await listed(gateway)
+        await until(lambda: router.got(packets.ChannelListen), "it listens")
         router.reset()
         await heard.next(events.GatewayReconnected)
         await until(lambda: len(router.got(packets.ChannelListen)) == 2, "it listens again")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.apps.i3 import mudmode, packets
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway.events import RateLimitWarning
+from holdfast.apps.i3.gateway.model import GatewayState
 from holdfast.apps.i3.gateway.pacing import STARTUP_COST, Pacer, Priority
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class Sender:
         """Send a packet when it is its turn; without room it is dropped and counted."""
         parcel = self.parcel(packet)
         now = self._desk.now()
-        if not self._machine.is_ready:
-            self.dropped += 1
+        if not self._machine.is_ready:  # let in, and the password is still being kept: soon
+            is_soon = self._machine.state is GatewayState.STARTING
+            self.dropped += not (is_soon and self.pacer.offer(priority, parcel, now))
         elif isinstance(packet, packets.ChannelListen) or self.pacer.passes(now):
             self.hand(parcel)  # routers that count do not count who listens
         elif not self.pacer.offer(priority, parcel, now):

@@ -65,6 +65,7 @@ class Gateway:
     Raises:
         StorageError: 8xxx; what was kept cannot be read.
         NetworkError: 1002; the address for files is taken.
+        I3Error: 11040; the public folder is not there.
     """
 
     def __init__(

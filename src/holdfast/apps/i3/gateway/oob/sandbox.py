@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from holdfast.apps.i3 import limits
+from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.packets import FileResult, FileRow
 
 if TYPE_CHECKING:
@@ -46,9 +47,15 @@ class Sandbox:
     Args:
         folder: must exist.
         is_writable: whether strangers may put files.
+
+    Raises:
+        I3Error: 11040; there is no such folder.
     """
 
     def __init__(self, folder: Path, *, is_writable: bool = False) -> None:
+        if not folder.is_dir():
+            message = f"The public folder {folder} is not there; make it, or leave the setting out."
+            raise I3Error(I3Code.FILE_REFUSED, message)
         self._folder = folder
         self._is_writable = is_writable
 
