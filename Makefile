@@ -30,7 +30,7 @@ check: setup ## lint, types, floors, unit tests: under a minute
 	@if [ -d web/node_modules ]; then $(TIMED) "web types" sh -c 'cd web && npm run --silent check'; fi
 
 simulation: setup ## our promises in virtual time, with seeds that were never tried (SEEDS=10: ten times as many)
-	@$(TIMED) "simulation" $(BIN)/pytest -q -s tests/simulation -n 2 --dist loadscope --sim-fresh --sim-factor=$(SEEDS)
+	@$(TIMED) "simulation" $(BIN)/pytest -q -s tests/simulation -n 2 --dist loadgroup --sim-chunk=100 --sim-fresh --sim-factor=$(SEEDS)
 
 test: setup pages .venv/chromium ## everything: check, web tests, integration, browser
 	@$(MAKE) --no-print-directory check

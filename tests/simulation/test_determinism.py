@@ -14,6 +14,9 @@ import pytest
 from holdfast.testing import attempt
 from tests.simulation.scenarios import SCENARIOS, digests
 
+pytestmark = pytest.mark.xdist_group("determinism")
+"""One worker has them all: what they compare with is made once."""
+
 SEEDS = 4
 ROOT = Path(__file__).parents[2]
 

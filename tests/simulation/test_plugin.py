@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from holdfast.testing import Cut, Kill, PromiseBrokenError, attempt, search
@@ -81,6 +82,35 @@ def test_fresh_seeds_begin_where_they_are_told(pytester: pytest.Pytester) -> Non
     )
     result.assert_outcomes(passed=1, deselected=1)
     assert "simulation: fresh seeds from 5000" in result.stdout.str()
+
+
+def test_many_seeds_are_shared_out_as_parts_that_together_are_all(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from holdfast.testing import simulate
+        from pathlib import Path
+
+        @pytest.mark.parametrize("sort", ["a", "b"])
+        @simulate(seeds=10, kept={77: "an old one"})
+        async def test_seeds(world, sort):
+            with Path("tried").open("a") as tried:
+                tried.write(f"{sort}{world.seed} ")
+            assert (sort, world.seed) != ("b", 9)
+        """
+    )
+    given = ("-p", "no:asyncio", "test_it.py")
+    result = pytester.runpytest_inprocess(*given, "--sim-chunk=4")
+    result.assert_outcomes(passed=5, failed=1)
+    text = result.stdout.str()
+    assert "simulated: " in text
+    (command,) = re.findall(r"To repeat it:\s+E?\s+(pytest .*)", text)
+    assert "'test_it.py::test_seeds[b]' --sim-seed=9" in command
+    tried = Counter((pytester.path / "tried").read_text().split())
+    assert set(tried) == {f"{sort}{seed}" for sort in "ab" for seed in (*range(10), 77)}
+    assert {name for name, times in tried.items() if times > 1} <= {"b9"}, "a failure is looked at"
 
 
 async def fragile(world) -> None:

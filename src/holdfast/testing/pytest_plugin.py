@@ -7,15 +7,15 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from holdfast.testing import faults
-from holdfast.testing.simulate import Options, options
+from holdfast.testing.simulate import SEEDS, Options, options, seeds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from holdfast.testing.search import Finding
     from holdfast.testing.simulation import Outcome
@@ -39,6 +39,9 @@ class _Totals:
         self.notes += other.notes
 
 
+_PART: Final = "_holdfast_part_of_seeds"
+_PART_OF_ID: Final = re.compile(r"-part\d+of\d+(?=\])|\[part\d+of\d+\]|(?<=\[)part\d+of\d+-")
+
 _totals = _Totals()
 _outer: list[tuple[Options, _Totals]] = []
 """What was asked for and counted by the sessions around this one: pytest's own tests run pytest within pytest."""
@@ -58,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         const=-1,
         help="begin at a seed that was never tried, or at the given one",
+    )
+    group.addoption(
+        "--sim-chunk",
+        type=int,
+        default=0,
+        help="run tests with more seeds than this as several, for workers to share (pytest-xdist)",
     )
 
 
@@ -79,6 +88,31 @@ def pytest_configure(config: pytest.Config) -> None:
     options.on_finding = _count
     folder = config.cache.mkdir("simulation") if hasattr(config, "cache") and config.cache else None
     options.report = lambda outcome: _report(outcome, folder, config.rootpath)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make several tests of one with many seeds."""
+    chunk = metafunc.config.getoption("--sim-chunk")
+    seeds = getattr(metafunc.function, SEEDS, None)
+    if seeds is None or chunk < 1 or options.seed is not None:
+        return
+    parts = -(-seeds_of(seeds) // chunk)
+    if parts > 1:
+        metafunc.fixturenames.append(_PART)
+        each = [(part, parts) for part in range(parts)]
+        ids = [f"part{part + 1}of{parts}" for part in range(parts)]
+        metafunc.parametrize(_PART, each, ids=ids)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Let a test run its part of the seeds only."""
+    callspec = getattr(item, "callspec", None)
+    options.part = (0, 1) if callspec is None else callspec.params.get(_PART, (0, 1))
+    try:
+        return (yield)
+    finally:
+        options.part = (0, 1)
 
 
 def pytest_unconfigure() -> None:
@@ -138,6 +172,7 @@ def _count(finding: Finding) -> None:
 def _report(outcome: Outcome, folder: Path | None, root: Path) -> str:
     """Keep the plan of a failed run, and say how to repeat it."""
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    test = _PART_OF_ID.sub("", test)
     command = f"pytest {shlex.quote(test)} --sim-seed={outcome.seed}"
     if folder is not None:
         name = re.sub(r"[^\w.-]+", "-", test.rpartition("/")[2])

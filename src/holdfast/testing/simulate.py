@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
 from holdfast.testing.search import Finding, search
 
@@ -28,6 +28,7 @@ class Options:
         plan: use these faults.
         factor: multiplies the number of seeds.
         first: number at which seeds begin; a fresh one for each night finds new runs.
+        part: of a test's seeds, those that are run now, as the number of the part and of all parts.
         report: called with a failed run, returns what to tell about it.
         on_finding: called after each test with its figures.
     """
@@ -36,11 +37,20 @@ class Options:
     plan: Sequence[Fault] | None = None
     factor: float = 1.0
     first: int = 0
+    part: tuple[int, int] = (0, 1)
     report: Callable[[Outcome], str] = field(default=lambda outcome: outcome.report())
     on_finding: Callable[[Finding], None] = field(default=lambda _: None)
 
 
 options = Options()
+
+SEEDS: Final = "__holdfast_seeds__"
+"""Attribute of a test that ``@simulate`` made: how many seeds it asks for."""
+
+
+def seeds_of(asked: int) -> int:
+    """Return with how many seeds a test is run that asks for so many."""
+    return max(1, round(asked * options.factor))
 
 
 def simulate(
@@ -72,8 +82,10 @@ def simulate(
             if options.seed is not None:
                 wanted = [options.seed]
             else:
-                count = max(1, round(seeds * options.factor))
-                wanted = [*remembered, *range(options.first, options.first + count)]
+                first = options.first
+                wanted = [*remembered, *range(first, first + seeds_of(seeds))]
+                part, parts = options.part
+                wanted = wanted[part::parts]
             finding = search(
                 lambda world: scenario(world, *args, **kwargs),
                 wanted,
@@ -96,6 +108,7 @@ def simulate(
             parameters=fixtures, return_annotation=None
         )
         del test.__wrapped__
+        setattr(test, SEEDS, seeds)
         return test
 
     return decorate
