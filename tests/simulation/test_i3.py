@@ -27,7 +27,7 @@ from tests.support.simulated_i3 import Network
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAID = 10
+SAID = 12
 SEARCHED = 300
 
 

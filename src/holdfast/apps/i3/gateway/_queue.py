@@ -132,7 +132,7 @@ class Queue:
             return
         self.waiting += 1
         task = asyncio.get_running_loop().create_task(
-            self._put_again(refused, f"{base}{AGAIN}{times}"), name="holdfast-i3-again"
+            self._put_again(refused, f"{base}{AGAIN}{times}"), name=f"holdfast-i3-again {base}"
         )
         self._putting.add(task)
         task.add_done_callback(self._putting.discard)
