@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from holdfast.apps.chat.demo import DemoGateways
-from holdfast.errors import NetworkError, ResilienceError
-from holdfast.mailbox import Direct, GatewayAddress, MailboxClient, MailboxKey, TwoHop
+from holdfast.errors import MailboxFullError, NetworkError, RateLimitError, ResilienceError
+from holdfast.mailbox import (
+    Direct,
+    GatewayAddress,
+    GatewaySettings,
+    MailboxClient,
+    MailboxKey,
+    TwoHop,
+)
 from holdfast.mailbox.gateway import Gateway
 from holdfast.mailbox.store import MIGRATIONS
 from holdfast.mailbox.tls import make_certificate, pin_of_file, server_context
@@ -46,13 +54,17 @@ class Reader:
 
 
 @asynccontextmanager
-async def a_gateway(folder: Path) -> AsyncIterator[tuple[Gateway, GatewayAddress]]:
+async def a_gateway(folder: Path, **settings: int) -> AsyncIterator[tuple[Gateway, GatewayAddress]]:
     folder.mkdir(exist_ok=True)
     pem = folder / "key.pem"
     make_certificate(pem)
     async with Database(folder / "gateway.db", {"mailbox": MIGRATIONS}) as database:
         gateway = Gateway(
-            database, pin=pin_of_file(pem), tls=server_context(pem), world=RealWorld()
+            database,
+            pin=pin_of_file(pem),
+            settings=GatewaySettings(**settings),
+            tls=server_context(pem),
+            world=RealWorld(),
         )
         port = await gateway.start("127.0.0.1", 0)
         try:
@@ -189,7 +201,7 @@ async def test_a_killed_gateway_has_what_it_accepted(tmp_path: Path) -> None:
             assert len(bodies) == len(set(bodies)), "each once"
 
 
-async def test_gateways_that_pipe_go_to_their_list_only_and_make_no_chains(tmp_path: Path) -> None:
+async def test_gateways_that_pipe_go_to_their_list_only(tmp_path: Path) -> None:
     """Threat model P7: a pipe to a gateway that is not on the list is refused; one on it works."""
     async with (
         DemoGateways(tmp_path / "three", 2) as gateways,
@@ -205,3 +217,72 @@ async def test_gateways_that_pipe_go_to_their_list_only_and_make_no_chains(tmp_p
             await through.has(b"hello")
             with pytest.raises(ResilienceError):
                 await astray.client.create(key_of(1), TOKEN, within=3.0)
+
+
+async def test_a_full_mailbox_says_so_and_others_are_not_touched(tmp_path: Path) -> None:
+    """Threat model P11: a flood ends at the bound of its mailbox, is told so with a time, and costs nobody else."""
+    async with a_gateway(tmp_path, mailbox_envelopes_max=5) as (_, address):
+        reader, flood = Reader(address), Reader(address)
+        async with reading(reader, flood):
+            for number in (1, 2):
+                await reader.client.create(key_of(number), TOKEN)
+
+            async def put(mailbox: int, number: int) -> None:
+                await flood.client.deposit(
+                    key_of(mailbox).mailbox, TOKEN, bytes([number]) * 16, b"x", ttl=TTL
+                )
+
+            for number in range(5):
+                await put(1, number)
+            with pytest.raises(MailboxFullError) as raised:
+                await put(1, 5)
+            assert raised.value.retry_after is not None
+            await put(2, 0)
+            await reader.client.subscribe(key_of(1))
+            await reader.has(*[b"x"] * 5)
+
+
+async def test_deposits_faster_than_allowed_are_told_to_wait(tmp_path: Path) -> None:
+    """Threat model P11: deposits beyond the rate of a mailbox are refused with a time, none is dropped in silence."""
+    async with a_gateway(tmp_path, deposit_rate=1, deposit_burst=3) as (_, address):
+        reader, flood = Reader(address), Reader(address)
+        async with reading(reader, flood):
+            await reader.client.create(key_of(1), TOKEN)
+            await reader.client.subscribe(key_of(1))
+            kept = 0
+            for number in range(20):
+                try:
+                    await flood.client.deposit(
+                        key_of(1).mailbox, TOKEN, bytes([number]) * 16, b"x", ttl=TTL
+                    )
+                except RateLimitError as error:
+                    assert error.retry_after
+                else:
+                    kept += 1
+            assert 3 <= kept < 20
+            await reader.has(*[b"x"] * kept)
+
+
+async def test_announcing_huge_frames_or_saying_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    """Threat model P12: a frame that is announced too large ends its connection; silent ones hold nobody up."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with a_gateway(tmp_path) as (_, address):
+        silent = [
+            await asyncio.open_connection(address.host, address.port, ssl=context)
+            for _ in range(20)
+        ]
+        huge_reader, huge = await asyncio.open_connection(address.host, address.port, ssl=context)
+        huge.write(b"\xff" * 64)
+        async with asyncio.timeout(20):
+            with suppress(ConnectionError):
+                while await huge_reader.read(4096):
+                    pass
+        honest = Reader(address)
+        async with reading(honest):
+            await honest.client.create(key_of(1), TOKEN)
+            await honest.client.subscribe(key_of(1))
+            await honest.client.deposit(key_of(1).mailbox, TOKEN, b"e" * 16, b"hello", ttl=TTL)
+            await honest.has(b"hello")
+        for _, writer in [*silent, (huge_reader, huge)]:
+            writer.transport.abort()
