@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
-from holdfast.crypto import CONTENT_BYTES_MAX, SIZES, EnvelopeKey, SealKey
-from holdfast.errors import EnvelopeError
+from holdfast.crypto import CONTENT_BYTES_MAX, SIZES, EnvelopeKey, Keystore, SealKey
+from holdfast.errors import EnvelopeError, KeystoreError
 from holdfast.world import RealWorld
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALIKE = 8
 """Bytes in a row that two envelopes of random bytes have in common practically never."""
@@ -54,3 +59,21 @@ def test_a_changed_envelope_is_refused_and_no_part_of_it_is_read() -> None:
             key.open(bad_length)
     with pytest.raises(EnvelopeError):
         EnvelopeKey.generate(RealWorld()).open(good)
+
+
+def test_with_a_passphrase_the_file_of_the_keys_opens_nothing(tmp_path: Path) -> None:
+    """Threat model P20: the key that seals all others is in no file in the clear, and nothing opens without it."""
+    secret = bytes(range(32))
+    Keystore(secret).save(tmp_path / "node.key", "a passphrase")
+    sealed = Keystore(secret).seal("keys", b"the keys of an identity")
+    file = (tmp_path / "node.key").read_bytes()
+    assert secret not in file
+    assert base64.b64encode(secret).rstrip(b"=") not in file
+    assert b"the keys of" not in sealed
+    for wrong in (None, "", "A passphrase"):
+        with pytest.raises(KeystoreError):
+            Keystore.open(tmp_path / "node.key", wrong)
+    opened = Keystore.open(tmp_path / "node.key", "a passphrase")
+    assert opened.unseal("keys", sealed) == b"the keys of an identity"
+    with pytest.raises(KeystoreError):
+        opened.unseal("other keys", sealed)
