@@ -43,6 +43,8 @@ ROUNDS = 5
 ROUND_SECONDS = 0.15
 TRIPS = 3000
 BURST = 20_000
+LOAD = 1000
+LOAD_SECONDS = 10
 UNDER_WAY = 256
 
 
@@ -192,19 +194,49 @@ async def trips_of(ann: Line, bo: Line, count: int) -> list[float]:
 
     def taken(line: bytes) -> None:
         if b"tell_received" in line:
-            assert wanted in line, f"{line!r} came instead of {wanted!r}"
+            assert expected in line, f"{line!r} came instead of {expected!r}"
             came.set()
 
     bo.taken = taken
     found = []
     for number in range(count):
-        wanted = b'"t%d"' % number
+        expected = b'"t%d"' % number
         began = time.perf_counter()
         ann.write(call(f"t{number}", number))
         await came.wait()
         found.append((time.perf_counter() - began) * 1000)
         came.clear()
     return found
+
+
+async def load_of(ann: Line, bo: Line) -> tuple[list[float], int]:
+    """Send at the target load; return the milliseconds of each tell that arrived, and how many were refused."""
+    count, refused = LOAD * LOAD_SECONDS, 0
+    began = [0.0] * count
+    found: list[float] = []
+    over = asyncio.Event()
+
+    def answer(line: bytes) -> None:
+        nonlocal refused
+        refused += b'"error"' in line
+
+    def event(line: bytes) -> None:
+        if b"tell_received" in line:
+            number = int(line.partition(b'"message":"l')[2].partition(b'"')[0])
+            found.append((time.perf_counter() - began[number]) * 1000)
+            if number == count - 1:
+                over.set()
+
+    ann.taken, bo.taken = answer, event
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    for number in range(count):
+        if (wait := start + number / LOAD - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        began[number] = time.perf_counter()
+        ann.write(call(f"l{number}", number))
+    await over.wait()
+    return found, refused
 
 
 async def burst_of(ann: Line, bo: Line, count: int) -> float:
@@ -247,6 +279,13 @@ async def tells() -> None:
             ann, bo = await Line.to(ann_port, ann_key), await Line.to(bo_port, bo_key)
             with processor(parts, TRIPS):
                 show_trips("tell, API to API", await trips_of(ann, bo, TRIPS))
+            with processor(parts, LOAD * LOAD_SECONDS):
+                latencies, refused = await load_of(ann, bo)
+                lost = LOAD * LOAD_SECONDS - len(latencies)
+                show_trips(
+                    f"{LOAD} a second for {LOAD_SECONDS} s, {refused} refused, {lost} lost",
+                    latencies,
+                )
             for _ in range(ROUNDS):
                 with processor(parts, BURST):
                     rate = await burst_of(ann, bo, BURST)
