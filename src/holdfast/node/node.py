@@ -13,26 +13,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import dataclasses
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec.structs import replace
+
+from holdfast import limits
+from holdfast.crypto import IdentityKeys, fingerprint, safety_words
+from holdfast.errors import NetworkError, NodeError, ResilienceError
+from holdfast.health import Supervisor
+from holdfast.mailbox import GatewayAddress, MailboxKey
+from holdfast.node import _contacts, _rooms, _said
+from holdfast.node._courier import Courier
+from holdfast.node._desk import Desk, of_gateway
+from holdfast.node._gates import Gates
+from holdfast.node._intake import Intake
+from holdfast.node._post import Post
+from holdfast.node.invitation import read_link
+from holdfast.node.model import (
+    Contact,
+    ContactChanged,
+    ContactState,
+    GatewayChanged,
+    Identity,
+    QueueStatus,
+    RoomChanged,
+)
+from holdfast.node.store import IdentityFacts
+from holdfast.node.wire import Say
+from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
     from holdfast.crypto import Keystore
+    from holdfast.node._gates import Gate
+    from holdfast.node._work import Outcome, View, Work
     from holdfast.node.invitation import Invitation
     from holdfast.node.model import (
         Change,
-        Contact,
         ContactId,
         ConversationId,
         GatewayStatus,
-        Identity,
         IdentityId,
         Message,
         MessageId,
-        QueueStatus,
         Room,
         RoomId,
     )
@@ -41,6 +71,11 @@ if TYPE_CHECKING:
     from holdfast.ops.errors import HandledError
     from holdfast.storage import Database
     from holdfast.world import World
+
+T = TypeVar("T")
+
+EXPIRY_LOOK: Final = 3600.0
+"""Seconds between two looks for what expires, at most."""
 
 
 class Node:
@@ -62,34 +97,98 @@ class Node:
         *,
         errors: ErrorHandler | None = None,
         world: World | None = None,
-    ) -> None: ...
+    ) -> None:
+        self._world: World = RealWorld() if world is None else world
+        self.settings = settings
+        self._courier = Courier(settings, self._world.random)
+        self._desk = Desk(
+            database, keystore, settings, self._courier, errors=errors, world=self._world
+        )
+        self._intake = Intake(self._desk)
+        self._gates = Gates(
+            settings,
+            self._world,
+            on_envelope=self._intake.arrived,
+            on_change=self._gate_changed,
+            on_problem=of_gateway(self._desk),
+        )
+        self._post = Post(self._desk, self._gates)
+        self._identities: dict[IdentityId, Identity] = {}
+        self._publics: dict[IdentityId, bytes] = {}
+        self._expiry = asyncio.Event()
+        self._supervisor = Supervisor(world=self._world)
+        self._desk.on_outcome.append(self._watched)
 
-    async def __aenter__(self) -> Self: ...
+    async def __aenter__(self) -> Self:
+        await self._desk.load()
+        self._identities = await self._desk.database.read(self._load_identities)
+        for contact, view in self._desk.views.items():
+            self._intake.watch(contact, view)
+            for own in view.inbox.places:
+                address = GatewayAddress.parse(own.gateway)
+                self._gates.get(view.identity, address).read(MailboxKey(own.seed), own.token)
+        start = self._supervisor.start
+        start("node post", self._post.run)
+        start("node intake", self._intake.run)
+        start("node expiry", self._expire)
+        if self.settings.self_test:
+            start("node self-test", self._test)
+        return self
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        """Close all connections; what waits is kept for the next start."""
+        await self._supervisor.__aexit__(kind, error, trace)
+        await self._post.close()
+        await self._gates.close()
+        await self._intake.close()
+        await self._desk.close()
+
+    def _load_identities(self, connection: sqlite3.Connection) -> dict[IdentityId, Identity]:
+        vault, found = self._desk.vault, {}
+        for identity, facts, keys in connection.execute(
+            "SELECT id, facts, keys FROM node_identity ORDER BY number"
+        ):
+            told = vault.unseal_facts(f"identity {identity}", facts, IdentityFacts)
+            public = IdentityKeys.from_bytes(vault.unseal(f"identity {identity} keys", keys)).public
+            found[identity] = Identity(identity, told.name, told.shown_name, fingerprint(public))
+            self._publics[identity] = public
+        return found
 
     # --- who we are -------------------------------------------------------------------------
 
     @property
     def identities(self) -> Sequence[Identity]:
         """Our faces, the oldest first."""
+        return tuple(self._identities.values())
 
     async def create_identity(self, name: str, *, shown_name: str | None = None) -> Identity:
         """Make new keys under a name; ``shown_name`` is what contacts are told, the same by default."""
+        _check_name(name)
+        told = name if shown_name is None else shown_name
+        _check_name(told or "-")
+        identity = self._world.new_id()
+        facts = IdentityFacts(name, told)
+        public = await self._desk.do(lambda work: _contacts.add_identity(work, identity, facts))
+        self._publics[identity] = public
+        made = self._identities[identity] = Identity(identity, name, told, fingerprint(public))
+        return made
 
     # --- whom we know -----------------------------------------------------------------------
 
     @property
     def contacts(self) -> Sequence[Contact]:
         """All contacts, open invitations among them, the oldest first."""
+        return tuple(self._contact(each, view) for each, view in self._desk.views.items())
 
     def contact(self, contact: ContactId) -> Contact | None:
         """Return a contact."""
+        view = self._desk.views.get(contact)
+        return None if view is None else self._contact(contact, view)
 
     async def invite(self, identity: IdentityId, *, name: str = "", note: str = "") -> Invitation:
         """Make an invitation that one person can use once; ``.link`` is its text, ``.contact`` the contact-to-be.
@@ -102,6 +201,14 @@ class Node:
         Raises:
             NetworkError: no gateway took our mailbox.
         """
+        self._require_identity(identity)
+        if len(note) > limits.NODE_NOTE_MAX:
+            raise ValueError(f"A note has at most {limits.NODE_NOTE_MAX} characters.")
+        made = await self._desk.do(
+            lambda work: _contacts.invite(work, identity, name=name, note=note)
+        )
+        await self._open_mailboxes(made.contact)
+        return made
 
     async def accept(self, identity: IdentityId, link: str, name: str = "") -> Contact:
         """Use an invitation; messages can be sent at once.
@@ -110,21 +217,46 @@ class Node:
             InvitationError: 9102; the link is damaged, of a newer version, our own, or was used here.
             NetworkError: no gateway took our mailbox.
         """
+        self._require_identity(identity)
+        offer = read_link(link)
+        contact = await self._desk.do(
+            lambda work: _contacts.accept(work, identity, offer, name=name)
+        )
+        await self._open_mailboxes(contact)
+        return self._contact(contact, self._desk.views[contact])
 
     async def rename(self, contact: ContactId, name: str) -> None:
         """Call a contact otherwise, on this node."""
+        _check_name(name)
+        await self._change(contact, name=name)
 
     async def allow_read(self, contact: ContactId, *, allowed: bool) -> None:
         """Tell a contact what we have read, or no longer."""
+        await self._change(contact, may_see_read=allowed)
 
     async def remove_contact(self, contact: ContactId) -> None:
         """Forget a contact, our mailboxes for him and all that was said."""
+        view = self._require(contact)
+        await self._desk.do(lambda work: _contacts.forget(work, contact))
+        self._desk.views.pop(contact, None)
+        self._desk.unread.pop(contact, None)
+        self._courier.forget(contact)
+        self._intake.forget(contact, view)
+        for own in view.inbox.places:
+            gate = self._gates.get(view.identity, GatewayAddress.parse(own.gateway))
+            self._gates.spawn(gate.drop(MailboxKey(own.seed)))
+        self._desk.tell(ContactChanged(contact))
 
     def safety_words(self, contact: ContactId) -> tuple[str, ...]:
         """Return the words that both see if nobody stands between them; empty before he has answered."""
+        view = self._require(contact)
+        if not view.facts.identity:
+            return ()
+        return safety_words(self._public(view.identity), view.facts.identity)
 
     async def verify(self, contact: ContactId, *, is_verified: bool = True) -> None:
         """Note that the words were compared."""
+        await self._change(contact, is_verified=is_verified)
 
     # --- messages ---------------------------------------------------------------------------
 
@@ -153,12 +285,28 @@ class Node:
             NodeError: 9101; there is no such conversation, or it is closed.
             ValueError: the body, the kind or the ttl is out of bounds.
         """
+        raw = _said.checked(body, kind, ttl)
+        chosen = self._world.new_id() if message_id is None else message_id
+        if not 0 < len(chosen) <= limits.NODE_ID_MAX:
+            raise ValueError(f"An id has 1 to {limits.NODE_ID_MAX} characters.")
+        now_ms = self._desk.now_ms()
+        expires_ms = now_ms + int((self.settings.ttl if ttl is None else ttl) * 1000)
+        said = Say(chosen, "" if kind == _said.TEXT else kind, raw, now_ms)
+        await self._desk.do(
+            lambda work: _said.accept(
+                work, conversation, said, priority=priority, expires_ms=expires_ms
+            )
+        )
+        self._expiry.set()
+        return chosen
 
     def on_message(self, callback: Callable[[Message], object]) -> Callable[[], None]:
         """Call back with each message that came, once, in order, after it was stored; returns how to end that."""
+        return _listening(self._desk.on_message, callback)
 
     def on_change(self, callback: Callable[[Change], object]) -> Callable[[], None]:
         """Call back with each change; returns how to end that."""
+        return _listening(self._desk.on_change, callback)
 
     async def history(
         self,
@@ -178,9 +326,25 @@ class Node:
             limit: at most so many, and at most ``limits.NODE_HISTORY_PAGE_MAX``.
             kinds: only these.
         """
+        vault = self._desk.vault
+        return await self._desk.database.read(
+            lambda connection: _said.history(
+                connection,
+                vault,
+                conversation,
+                before=before,
+                after=after,
+                limit=limit,
+                kinds=kinds,
+            )
+        )
 
     async def message(self, conversation: ConversationId, message: MessageId) -> Message | None:
         """Return one message, or None."""
+        vault = self._desk.vault
+        return await self._desk.database.read(
+            lambda connection: _said.one(connection, vault, conversation, message)
+        )
 
     async def search(
         self,
@@ -191,53 +355,224 @@ class Node:
         limit: int = 100,
     ) -> list[Message]:
         """Return the newest messages in which all words occur, whatever the case."""
+        wanted = words.casefold().split()
+        if not wanted:
+            return []
+        vault = self._desk.vault
+        return await self._desk.database.read(
+            lambda connection: _said.search(
+                connection, vault, wanted, conversation=conversation, kinds=kinds, limit=limit
+            )
+        )
 
     async def mark_read(self, conversation: ConversationId, through: int) -> None:
         """Note that all messages up to this number were read; a contact that may know it is told."""
+        left = await self._desk.do(lambda work: _said.mark_read(work, conversation, through))
+        if left == self._desk.unread.get(conversation, 0):
+            return
+        self._desk.unread[conversation] = left
+        is_room = conversation in self._desk.rooms
+        self._desk.tell(RoomChanged(conversation) if is_room else ContactChanged(conversation))
 
     async def delete_history(self, conversation: ConversationId, *, through: int) -> int:
         """Delete messages up to this number that are not waiting to be sent; return how many."""
+        return await self._desk.do(lambda work: _said.delete(work, conversation, through))
 
     # --- rooms ------------------------------------------------------------------------------
 
     @property
     def rooms(self) -> Sequence[Room]:
         """All rooms, the oldest first."""
+        unread = self._desk.unread
+        return tuple(
+            dataclasses.replace(room, unread=unread.get(room.id, 0))
+            for room in self._desk.rooms.values()
+        )
 
     async def create_room(
         self, identity: IdentityId, name: str, members: Sequence[ContactId]
     ) -> Room:
         """Open a room with contacts of this identity; its members are introduced to each other."""
+        self._require_identity(identity)
+        _check_name(name)
+        room = f"{_rooms.PREFIX}{self._world.new_id()}"
+        await self._desk.do(lambda work: _rooms.create(work, room, identity, name, members))
+        return self._desk.rooms[room]
 
     async def add_member(self, room: RoomId, contact: ContactId) -> None:
         """Add a contact to a room of ours; he reads what is said from now on."""
+        await self._desk.do(lambda work: _rooms.add(work, room, contact))
 
     async def remove_member(self, room: RoomId, contact: ContactId) -> None:
         """Remove a member from a room of ours; all keys are made anew."""
+        view = self._require(contact)
+        await self._desk.do(lambda work: _rooms.remove(work, room, view.facts.identity))
 
     async def leave_room(self, room: RoomId) -> None:
         """Leave a room; its history stays here."""
+        await self._desk.do(lambda work: _rooms.leave(work, room))
 
     # --- how it does ------------------------------------------------------------------------
 
     def gateways(self) -> list[GatewayStatus]:
         """Return how each gateway does, ours first."""
+        return self._gates.statuses(self._desk.now())
 
     def queue(self) -> QueueStatus:
         """Return what waits to arrive."""
+        next_at, now = self._post.next_at, self._desk.now()
+        known = self._desk.queue
+        planned = None if next_at == float("inf") or not known.waiting else max(0.0, next_at - now)
+        return dataclasses.replace(known, next_attempt_in=planned)
 
     def retry_now(self) -> None:
         """Try everything that waits, and every gateway, now."""
+        self._gates.probe()
+        self._post.hurry()
 
     def network_changed(self) -> None:
         """The machine is on another network or has slept: probe the connections and try now."""
+        self.retry_now()
 
     def errors(self, count: int = 100) -> list[HandledError]:
         """Return the last errors, the newest first."""
+        return self._desk.errors.recent(count)
 
     def statistics(self) -> dict[str, object]:
         """Return figures: messages sent, received, duplicates, retries, hedges, failovers, errors by category."""
+        figures = self._desk.errors.statistics()
+        return {
+            "sent": self._post.sent,
+            "received": self._desk.received,
+            "duplicates": self._desk.duplicates,
+            "refused": self._intake.refused,
+            "retries": self._courier.retries,
+            "hedges": self._post.hedges,
+            "failovers": self._post.failovers,
+            "errors": figures["by_category"],
+        }
 
     @property
     def is_plain(self) -> bool:
         """Whether messages go the plain way for now (see ``NodeSettings.fallback``)."""
+        return self._post.is_plain
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _contact(self, contact: ContactId, view: View) -> Contact:
+        facts = view.facts
+        return Contact(
+            contact,
+            view.identity,
+            facts.name or facts.told_name,
+            facts.told_name,
+            view.state,
+            facts.is_verified,
+            facts.may_see_read,
+            self._desk.unread.get(contact, 0),
+            view.is_hidden,
+        )
+
+    def _require(self, contact: ContactId) -> View:
+        view = self._desk.views.get(contact)
+        if view is None:
+            raise NodeError("There is no such contact.", details={"contact": contact})
+        return view
+
+    def _require_identity(self, identity: IdentityId) -> None:
+        if identity not in self._identities:
+            raise NodeError("There is no such identity.", details={"identity": identity})
+
+    async def _change(self, contact: ContactId, **facts: object) -> None:
+        def job(work: Work) -> None:
+            pair = work.pair(contact)
+            pair.facts = replace(pair.facts, **facts)
+            work.outcome.changes.append(ContactChanged(contact))
+
+        await self._desk.do(job)
+
+    async def _open_mailboxes(self, contact: ContactId) -> None:
+        """Make the mailboxes of a contact that is new; an invited one is forgotten when no gateway took any."""
+        view = self._require(contact)
+        work = [
+            self._gates.get(view.identity, GatewayAddress.parse(own.gateway)).make(
+                MailboxKey(own.seed), own.token
+            )
+            for own in view.inbox.places
+        ]
+        found = await asyncio.gather(*work, return_exceptions=True)
+        faults = [each for each in found if isinstance(each, BaseException)]
+        for fault in faults:
+            if not isinstance(fault, ResilienceError):
+                raise fault
+        if view.state is ContactState.INVITED and len(faults) == len(found):
+            await self.remove_contact(contact)
+            raise NetworkError(
+                f"No gateway could make a mailbox, so nobody could answer: {faults[0]}",
+                original=faults[0] if isinstance(faults[0], Exception) else None,
+            )
+
+    def _public(self, identity: IdentityId) -> bytes:
+        return self._publics[identity]
+
+    def _gate_changed(self, gate: Gate) -> None:
+        self._desk.tell(GatewayChanged(f"{gate.address.host}:{gate.address.port}"))
+
+    def _watched(self, outcome: Outcome) -> None:
+        """Mailboxes of contacts that are new have to be read; hidden ones are made by nobody else."""
+        for contact, view in outcome.views.items():
+            if self._intake.knows(contact):
+                continue
+            self._intake.watch(contact, view)
+            if view.is_hidden:
+                self._gates.spawn(self._open_hidden(contact))
+
+    async def _open_hidden(self, contact: ContactId) -> None:
+        with suppress(ResilienceError):  # the gates go on by themselves
+            await self._open_mailboxes(contact)
+
+    # --- beside -----------------------------------------------------------------------------
+
+    async def _expire(self) -> None:
+        """Give up what is over, for ever."""
+        while True:
+            self._expiry.clear()
+            next_ms = await self._desk.do(_said.next_expiry)
+            wait = EXPIRY_LOOK
+            if next_ms is not None:
+                wait = min(wait, max(0.05, (next_ms - self._desk.now_ms()) / 1000))
+            with suppress(TimeoutError):  # it is time to look
+                async with asyncio.timeout(wait):
+                    await self._expiry.wait()
+
+    async def _test(self) -> None:
+        """Send envelopes to ourselves now and then, for ever."""
+        while True:
+            mean = self.settings.self_test_interval
+            await asyncio.sleep(self._world.random.uniform(0.5 * mean, 1.5 * mean))
+            views = list(self._desk.views.values())
+            if not views:
+                continue
+            view = self._world.random.choice(views)
+            for own in view.inbox.places:
+                gate = self._gates.get(view.identity, GatewayAddress.parse(own.gateway))
+                made = self._intake.test(view, gate)
+                if made is None:
+                    continue
+                with suppress(ResilienceError):  # the gate has counted it
+                    await gate.deposit(*made, mean)
+
+
+def _listening(listeners: list[T], callback: T) -> Callable[[], None]:
+    listeners.append(callback)
+
+    def end() -> None:
+        with suppress(ValueError):  # ended before
+            listeners.remove(callback)
+
+    return end
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(name) <= limits.NODE_NAME_MAX or not name.isprintable():
+        raise ValueError(f"A name has 1 to {limits.NODE_NAME_MAX} characters that can be printed.")

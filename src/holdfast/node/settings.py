@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from holdfast import limits
+from holdfast.mailbox import MailboxSettings
 
 if TYPE_CHECKING:
     from holdfast.mailbox import GatewayAddress
@@ -45,6 +46,7 @@ class NodeSettings:
         ack_delay: seconds that an acknowledgement waits for an answer to ride on.
         resend_after: seconds after which a message that lies at a gateway is put at another one, at first.
         attempt_timeout: seconds that one deposit may take.
+        mailbox: how connections to gateways are kept.
     """
 
     gateways: tuple[GatewayAddress, ...]
@@ -67,6 +69,7 @@ class NodeSettings:
     ack_delay: float = 1.0
     resend_after: float = 5.0
     attempt_timeout: float = 15.0
+    mailbox: MailboxSettings = field(default_factory=MailboxSettings)
 
     def __post_init__(self) -> None:
         """Check what would fail later.

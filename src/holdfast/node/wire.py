@@ -214,9 +214,10 @@ def read_frame(data: bytes) -> Frame:
 def read_content(data: bytes) -> Content:
     """Read a content; raises ``EnvelopeError`` (9002) for what is none."""
     try:
-        return _contents.decode(data)
+        content: Content = _contents.decode(data)
     except _UNREADABLE as error:
         raise _unreadable("message", error) from error
+    return content
 
 
 def _unreadable(what: str, error: Exception) -> EnvelopeError:

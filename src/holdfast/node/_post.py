@@ -1,0 +1,295 @@
+"""Carries frames to gateways: messages when the courier says so, acknowledgements when they are owed.
+
+Theory. Every attempt builds its frame anew, with the present acknowledgement, and seals it anew, so that no two copies
+look alike. When the first gateway is late, a second one is asked; the first that took the envelope counts. An
+acknowledgement that has no message to ride on goes by itself after a moment, and is not repeated: whoever misses it
+sends again, and is answered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from holdfast import limits
+from holdfast.crypto import InvitationSealKey, PairKey, SealKey
+from holdfast.errors import EnvelopeError, ResilienceError
+from holdfast.node import _sending
+from holdfast.node.model import PlainChanged
+from holdfast.node.wire import Cipher, Frame, encode
+from holdfast.ops.errors import ErrorCategory, ErrorSeverity
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from holdfast.node._courier import Key
+    from holdfast.node._desk import Desk
+    from holdfast.node._gates import Gate, Gates
+    from holdfast.node._work import Outcome, View
+    from holdfast.node.model import ContactId
+    from holdfast.node.wire import Place
+
+ROW: Final = "SELECT epoch, cipher, payload FROM node_outgoing WHERE contact = ? AND seq = ?"
+LATE_TIMES: Final = 4
+"""Times its usual that a gateway may take before a second one is asked."""
+
+AT_ONCE: Final = 0.02
+"""Seconds that an acknowledgement waits that somebody waits for: for those that come with it."""
+
+
+class Post:
+    """The way out.
+
+    Args:
+        desk: what all share.
+        gates: the gateways.
+
+    Attributes:
+        sent: envelopes that gateways took.
+        hedges: times that a second gateway was asked.
+        failovers: times that another gateway took what the first one did not.
+        is_plain: whether gateways are taken in the order of the contact's list for now.
+    """
+
+    def __init__(self, desk: Desk, gates: Gates) -> None:
+        self._desk = desk
+        self._gates = gates
+        self._wake = asyncio.Event()
+        self._flying: set[asyncio.Task[None]] = set()
+        self._owed: dict[ContactId, float] = {}
+        self._taken: list[tuple[str, int, int]] = []
+        self._noting: asyncio.Task[None] | None = None
+        self.sent = 0
+        self.hedges = 0
+        self.failovers = 0
+        self.is_plain = False
+        desk.on_outcome.append(self._settled)
+
+    # --- what is due ------------------------------------------------------------------------
+
+    def _settled(self, outcome: Outcome) -> None:
+        """Note what a transaction asks for."""
+        now = self._desk.now()
+        for contact, is_urgent in outcome.owed.items():
+            wait = AT_ONCE if is_urgent else self._desk.settings.ack_delay
+            self._owed[contact] = min(self._owed.get(contact, float("inf")), now + wait)
+        for contact, seq in outcome.gone:
+            self._fly(self._nothing(contact, seq))
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at once what is due."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Carry everything now."""
+        self._desk.courier.hurry(self._desk.now())
+        self.wake()
+
+    @property
+    def next_at(self) -> float:
+        """When something is due next."""
+        return min([self._desk.courier.next_at, *self._owed.values()])
+
+    async def run(self) -> None:
+        """Carry what is due, for ever."""
+        while True:
+            self._wake.clear()
+            now = self._desk.now()
+            for contact in [each for each, at in self._owed.items() if at <= now]:
+                del self._owed[contact]
+                self._fly(self._acknowledge(contact))
+            while len(self._flying) < limits.NODE_SENDING_MAX:
+                taken = self._desk.courier.take(now)
+                if taken is None:
+                    break
+                self._fly(self._carry(*taken))
+            await self._until(self.next_at)
+
+    async def _until(self, at: float) -> None:
+        if at == float("inf") or len(self._flying) >= limits.NODE_SENDING_MAX:
+            await self._wake.wait()
+            return
+        try:
+            async with asyncio.timeout_at(at):
+                await self._wake.wait()
+        except TimeoutError:
+            return  # something is due
+
+    def _fly(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="holdfast-node-post")
+        self._flying.add(task)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._desk.report(
+                ErrorCategory.SYSTEM, ErrorSeverity.HIGH, type(error).__name__, str(error)
+            )
+
+    async def close(self) -> None:
+        """Carry nothing more; what flies may arrive or not."""
+        tasks = [*self._flying, *([] if self._noting is None else [self._noting])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- one attempt ------------------------------------------------------------------------
+
+    async def _carry(self, key: Key, copies: int) -> None:
+        contact, seq = key
+        courier = self._desk.courier
+        taken, retry_after = False, 0.0
+        try:
+            row = await self._desk.database.fetch_one(ROW, (contact, seq))
+            view = self._desk.views.get(contact)
+            if row is None or view is None:
+                courier.done(key)
+                return
+            epoch, cipher, payload = cast("tuple[int, int, bytes]", row)
+            await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies)
+            taken = True
+            self._owed.pop(contact, None)
+            self._note((contact, epoch, seq))
+        except ResilienceError as error:
+            retry_after = error.retry_after or 0.0
+            self._failed(contact, error)
+        finally:
+            courier.landed(key, self._desk.now(), taken=taken, retry_after=retry_after)
+
+    async def _acknowledge(self, contact: ContactId) -> None:
+        view = self._desk.views.get(contact)
+        if view is None or not view.facts.places:
+            return  # nobody to tell yet
+        try:
+            await self._deliver(view, Frame(view.epoch, 0, Cipher.NOTHING, b""), 0)
+        except ResilienceError as error:
+            self._failed(contact, error)
+
+    async def _nothing(self, contact: ContactId, seq: int) -> None:
+        """The contact was set back and waits for what is gone: fill the gap."""
+        view = self._desk.views.get(contact)
+        if view is None:
+            return
+        try:
+            await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""), 0)
+        except ResilienceError as error:
+            self._failed(contact, error)
+
+    def _failed(self, contact: ContactId, error: ResilienceError) -> None:
+        view = self._desk.views.get(contact)
+        name = "" if view is None else view.facts.name or view.facts.told_name
+        self._desk.report(
+            ErrorCategory.GATEWAY,
+            ErrorSeverity.LOW,
+            error.name,
+            f"Something for {name or 'a contact'} could not be left at a gateway and is tried again: {error.message}",
+        )
+
+    async def _deliver(self, view: View, frame: Frame, copies: int) -> None:
+        """Leave a frame at one gateway of a contact; raises ResilienceError when none took it."""
+        places = self._choose(view)
+        if not places:
+            raise EnvelopeError("The contact has not said yet where he can be reached.")
+        turn = copies % len(places)
+        places = [*places[turn:], *places[:turn]]
+        await self._hedged(view, frame, places)
+        self.sent += 1
+
+    def _choose(self, view: View) -> list[tuple[Gate, Place]]:
+        settings = self._desk.settings
+        try:
+            found = self._gates.ranked(view.identity, view.facts.places)
+        except Exception as error:  # whatever is wrong with the choice, messages go on
+            if not settings.fallback:
+                raise
+            if not self.is_plain:
+                self.is_plain = True
+                reason = f"The choice of gateways failed ({type(error).__name__}: {error})."
+                self._desk.report(
+                    ErrorCategory.SYSTEM, ErrorSeverity.HIGH, "FALLBACK", f"{reason} They are taken in turn."
+                )  # fmt: skip
+                self._desk.tell(PlainChanged(is_plain=True, reason=reason))
+            return [
+                (self._gates.get(view.identity, place.gateway), place)
+                for place in view.facts.places
+            ]
+        if self.is_plain:
+            self.is_plain = False
+            self._desk.tell(PlainChanged(is_plain=False))
+        return found
+
+    async def _hedged(self, view: View, frame: Frame, places: list[tuple[Gate, Place]]) -> None:
+        """Ask one gateway after the other, and the next one early when the first is late."""
+        settings = self._desk.settings
+        flying: set[asyncio.Task[None]] = set()
+        failure: ResilienceError | None = None
+        waiting = list(places)
+        try:
+            while flying or waiting:
+                if waiting:
+                    gate, place = waiting.pop(0)
+                    flying.add(self._attempt(view, frame, gate, place))
+                    late = max(settings.hedge_delay, LATE_TIMES * (gate.usual or 0.0))
+                    timeout = late if settings.hedge and waiting else None
+                else:
+                    timeout = None
+                done, flying = await asyncio.wait(
+                    flying, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    self.hedges += 1
+                    continue
+                for task in done:
+                    error = task.exception()
+                    if error is None:
+                        self.failovers += failure is not None
+                        return
+                    if not isinstance(error, ResilienceError):
+                        raise error
+                    failure = error
+        finally:
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
+        assert failure is not None, "there was a place"
+        raise failure
+
+    def _attempt(self, view: View, frame: Frame, gate: Gate, place: Place) -> asyncio.Task[None]:
+        body = self.sealed(view, frame)
+        work = gate.deposit(place, body, limits.NODE_TTL)
+        return asyncio.get_running_loop().create_task(work, name="holdfast-node-deposit")
+
+    def sealed(self, view: View, frame: Frame) -> bytes:
+        """Put the present acknowledgement on a frame, sign it, and seal it for the contact."""
+        facts = view.facts
+        told = Frame(
+            frame.epoch, frame.seq, frame.cipher, frame.payload, view.epoch, view.through, view.runs
+        )
+        is_guest_yet = not facts.is_host and len(facts.seal) != SealKey.SIZE
+        secret = facts.first_secret if is_guest_yet else facts.secret
+        signed = PairKey(secret, is_host=facts.is_host).signed(encode(told))
+        if len(facts.seal) == SealKey.SIZE:
+            return SealKey(facts.seal).seal(signed)
+        return InvitationSealKey(facts.seal, facts.first_secret, self._desk.world).seal(signed)
+
+    # --- where it lies ----------------------------------------------------------------------
+
+    def _note(self, taken: tuple[str, int, int]) -> None:
+        """Note that something lies at a gateway, once for all that came meanwhile."""
+        self._taken.append(taken)
+        if self._noting is None or self._noting.done():
+            loop = asyncio.get_running_loop()
+            self._noting = loop.create_task(self._noted(), name="holdfast-node-noted")
+
+    async def _noted(self) -> None:
+        while self._taken:
+            taken, self._taken = self._taken, []
+            try:
+                await self._desk.do(lambda work, taken=taken: _sending.lie_at_gateway(work, taken))  # type: ignore[misc]
+            except ResilienceError as error:  # it only shows less than is so
+                self._desk.report(
+                    ErrorCategory.SYSTEM, ErrorSeverity.MEDIUM, error.name, error.message
+                )
