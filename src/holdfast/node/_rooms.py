@@ -15,7 +15,6 @@ is owed to him, and sent over the pair.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -24,6 +23,7 @@ from holdfast import limits
 from holdfast.crypto import RoomReceiver, RoomSender
 from holdfast.errors import InvitationError, NodeError, RatchetError
 from holdfast.node import _contacts, _reception, _sending
+from holdfast.node._room_rows import RoomRow, load, save
 from holdfast.node._work import Problem
 from holdfast.node.invitation import read_link
 from holdfast.node.model import RoomChanged
@@ -50,59 +50,6 @@ if TYPE_CHECKING:
 
 TAG: Final = 8
 PREFIX: Final = "room."
-
-
-@dataclass(slots=True)
-class RoomRow:
-    """A room within a transaction."""
-
-    id: str
-    identity: str
-    owner: str
-    version: int
-    is_open: bool
-    clock: int
-    facts: RoomFacts
-    sender: bytes | None
-    sender_ms: int
-
-
-def load(work: Work, room: str) -> RoomRow | None:
-    """Return a room, None when there is none."""
-    row = work.connection.execute(
-        "SELECT id, identity, owner, version, is_open, clock, facts, sender, sender_ms FROM node_room"
-        " WHERE id = ?",
-        (room,),
-    ).fetchone()
-    if row is None:
-        return None
-    facts = work.vault.unseal_facts(f"room {room}", row[6], RoomFacts)
-    sender = None if row[7] is None else work.vault.unseal(f"room {room} sender", row[7])
-    return RoomRow(room, row[1], row[2], row[3], bool(row[4]), row[5], facts, sender, row[8])
-
-
-def save(work: Work, room: RoomRow) -> None:
-    """Store a room, new or not."""
-    sender = None
-    if room.sender is not None:
-        sender = work.vault.seal(f"room {room.id} sender", room.sender)
-    work.connection.execute(
-        "INSERT INTO node_room (id, identity, owner, version, is_open, clock, facts, sender, sender_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version,"
-        " is_open = excluded.is_open, clock = excluded.clock, facts = excluded.facts,"
-        " sender = excluded.sender, sender_ms = excluded.sender_ms",
-        (
-            room.id,
-            room.identity,
-            room.owner,
-            room.version,
-            room.is_open,
-            room.clock,
-            work.vault.seal_facts(f"room {room.id}", room.facts),
-            sender,
-            room.sender_ms,
-        ),
-    )
 
 
 # --- what we do -----------------------------------------------------------------------------
