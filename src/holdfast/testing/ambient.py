@@ -13,6 +13,7 @@ import itertools
 import os
 import random
 import time
+import warnings
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
@@ -72,7 +73,9 @@ def ambient(loop: SimLoop, clock: Clock, chance: Chance) -> Iterator[None]:
         random.seed(chance.stream("random").getrandbits(64))
         gc.disable()  # finalisers would run at moments that nobody has drawn
         if next(_RUNS) % COLLECT_EVERY == 0:
-            gc.collect()  # what earlier runs left is old by now, and nobody else would look at it
+            with warnings.catch_warnings():  # what others left open is not this run's fault
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()  # what earlier runs left is old by now, and nobody else would look at it
         gc.freeze()
         try:
             yield
