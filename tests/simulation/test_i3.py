@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from holdfast.apps.i3.gateway._queue import Queue
 from holdfast.apps.i3.gateway.unconfirmed import Unconfirmed
 from holdfast.apps.i3.router.muds import Muds
 from holdfast.testing import (
@@ -60,18 +59,6 @@ def what_broke_off_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Unconfirmed, "lost", forget)
 
 
-def what_broke_off_is_sent_again(patch: pytest.MonkeyPatch) -> None:
-    """After a crash a message that was about to be handed over is simply sent once more."""
-
-    async def never(self: Queue, id_: str) -> bool:  # noqa: ARG001 - as the original
-        return False
-
-    patch.setattr(Queue, "_was_handed", never)
-    patch.setattr(
-        "holdfast.apps.i3.gateway.store.HAND", "INSERT OR REPLACE INTO i3_handed VALUES (?, ?)"
-    )
-
-
 def a_first_password_is_given_once(patch: pytest.MonkeyPatch) -> None:
     """A router believes that every answer arrives."""
     patch.setattr(Muds, "may_be_lost", lambda *_: False)
@@ -79,7 +66,7 @@ def a_first_password_is_given_once(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "bug",
-    [what_broke_off_is_forgotten, what_broke_off_is_sent_again, a_first_password_is_given_once],
+    [what_broke_off_is_forgotten, a_first_password_is_given_once],
 )
 def test_a_planted_bug_is_found(
     bug: Callable[[pytest.MonkeyPatch], None],
