@@ -226,3 +226,9 @@ def _of_kinds(kinds: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
         return "", ()
     marks = ", ".join("?" for _ in kinds)
     return f" AND kind IN ({marks})", tuple(kinds)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what is no name of an identity, a contact or a room."""
+    if not 0 < len(name) <= limits.NODE_NAME_MAX or not name.isprintable():
+        raise ValueError(f"A name has 1 to {limits.NODE_NAME_MAX} characters that can be printed.")

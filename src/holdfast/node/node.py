@@ -13,29 +13,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from holdfast import limits
 from holdfast.crypto import IdentityKeys, fingerprint, safety_words
-from holdfast.errors import NetworkError, NodeError, ResilienceError
+from holdfast.errors import NetworkError, NodeError
 from holdfast.health import Supervisor
-from holdfast.mailbox import GatewayAddress, MailboxKey
 from holdfast.node import _contacts, _rooms, _said
+from holdfast.node._chores import Chores
 from holdfast.node._courier import Courier
 from holdfast.node._desk import Desk, of_gateway
 from holdfast.node._gates import Gates
 from holdfast.node._intake import Intake
+from holdfast.node._mailboxes import Mailboxes
 from holdfast.node._post import Post
 from holdfast.node.invitation import read_link
 from holdfast.node.model import (
     Contact,
     ContactChanged,
-    ContactState,
     GatewayChanged,
     Identity,
     QueueStatus,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 
     from holdfast.crypto import Keystore
     from holdfast.node._gates import Gate
-    from holdfast.node._work import Outcome, View, Work
+    from holdfast.node._work import View, Work
     from holdfast.node.invitation import Invitation
     from holdfast.node.model import (
         Change,
@@ -73,9 +72,6 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 T = TypeVar("T")
-
-EXPIRY_LOOK: Final = 3600.0
-"""Seconds between two looks for what expires, at most."""
 
 
 class Node:
@@ -115,24 +111,20 @@ class Node:
         self._post = Post(self._desk, self._gates)
         self._identities: dict[IdentityId, Identity] = {}
         self._publics: dict[IdentityId, bytes] = {}
-        self._expiry = asyncio.Event()
+        self._chores = Chores(self._desk, self._gates, self._intake)
         self._supervisor = Supervisor(world=self._world)
-        self._desk.on_outcome.append(self._watched)
+        self._mailboxes = Mailboxes(self._desk, self._gates, self._intake)
 
     async def __aenter__(self) -> Self:
         await self._desk.load()
         self._identities = await self._desk.database.read(self._load_identities)
-        for contact, view in self._desk.views.items():
-            self._intake.watch(contact, view)
-            for own in view.inbox.places:
-                address = GatewayAddress.parse(own.gateway)
-                self._gates.get(view.identity, address).read(MailboxKey(own.seed), own.token)
+        self._mailboxes.read_all()
         start = self._supervisor.start
         start("node post", self._post.run)
         start("node intake", self._intake.run)
-        start("node expiry", self._expire)
+        start("node expiry", self._chores.expire)
         if self.settings.self_test:
-            start("node self-test", self._test)
+            start("node self-test", self._chores.test)
         return self
 
     async def __aexit__(
@@ -168,9 +160,9 @@ class Node:
 
     async def create_identity(self, name: str, *, shown_name: str | None = None) -> Identity:
         """Make new keys under a name; ``shown_name`` is what contacts are told, the same by default."""
-        _check_name(name)
+        _said.check_name(name)
         told = name if shown_name is None else shown_name
-        _check_name(told or "-")
+        _said.check_name(told or "-")
         identity = self._world.new_id()
         facts = IdentityFacts(name, told)
         public = await self._desk.do(lambda work: _contacts.add_identity(work, identity, facts))
@@ -207,7 +199,11 @@ class Node:
         made = await self._desk.do(
             lambda work: _contacts.invite(work, identity, name=name, note=note)
         )
-        await self._open_mailboxes(made.contact)
+        try:
+            await self._mailboxes.open(made.contact)
+        except NetworkError:
+            await self.remove_contact(made.contact)  # nobody could answer
+            raise
         return made
 
     async def accept(self, identity: IdentityId, link: str, name: str = "") -> Contact:
@@ -222,12 +218,15 @@ class Node:
         contact = await self._desk.do(
             lambda work: _contacts.accept(work, identity, offer, name=name)
         )
-        await self._open_mailboxes(contact)
+        with suppress(
+            NetworkError
+        ):  # they are made later by themselves, and messages leave all the same
+            await self._mailboxes.open(contact)
         return self._contact(contact, self._desk.views[contact])
 
     async def rename(self, contact: ContactId, name: str) -> None:
         """Call a contact otherwise, on this node."""
-        _check_name(name)
+        _said.check_name(name)
         await self._change(contact, name=name)
 
     async def allow_read(self, contact: ContactId, *, allowed: bool) -> None:
@@ -241,10 +240,7 @@ class Node:
         self._desk.views.pop(contact, None)
         self._desk.unread.pop(contact, None)
         self._courier.forget(contact)
-        self._intake.forget(contact, view)
-        for own in view.inbox.places:
-            gate = self._gates.get(view.identity, GatewayAddress.parse(own.gateway))
-            self._gates.spawn(gate.drop(MailboxKey(own.seed)))
+        self._mailboxes.drop(contact, view)
         self._desk.tell(ContactChanged(contact))
 
     def safety_words(self, contact: ContactId) -> tuple[str, ...]:
@@ -252,7 +248,7 @@ class Node:
         view = self._require(contact)
         if not view.facts.identity:
             return ()
-        return safety_words(self._public(view.identity), view.facts.identity)
+        return safety_words(self._publics[view.identity], view.facts.identity)
 
     async def verify(self, contact: ContactId, *, is_verified: bool = True) -> None:
         """Note that the words were compared."""
@@ -297,7 +293,7 @@ class Node:
                 work, conversation, said, priority=priority, expires_ms=expires_ms
             )
         )
-        self._expiry.set()
+        self._chores.look_for_expiry()
         return chosen
 
     def on_message(self, callback: Callable[[Message], object]) -> Callable[[], None]:
@@ -394,7 +390,7 @@ class Node:
     ) -> Room:
         """Open a room with contacts of this identity; its members are introduced to each other."""
         self._require_identity(identity)
-        _check_name(name)
+        _said.check_name(name)
         room = f"{_rooms.PREFIX}{self._world.new_id()}"
         await self._desk.do(lambda work: _rooms.create(work, room, identity, name, members))
         return self._desk.rooms[room]
@@ -491,76 +487,8 @@ class Node:
 
         await self._desk.do(job)
 
-    async def _open_mailboxes(self, contact: ContactId) -> None:
-        """Make the mailboxes of a contact that is new; an invited one is forgotten when no gateway took any."""
-        view = self._require(contact)
-        work = [
-            self._gates.get(view.identity, GatewayAddress.parse(own.gateway)).make(
-                MailboxKey(own.seed), own.token
-            )
-            for own in view.inbox.places
-        ]
-        found = await asyncio.gather(*work, return_exceptions=True)
-        faults = [each for each in found if isinstance(each, BaseException)]
-        for fault in faults:
-            if not isinstance(fault, ResilienceError):
-                raise fault
-        if view.state is ContactState.INVITED and len(faults) == len(found):
-            await self.remove_contact(contact)
-            raise NetworkError(
-                f"No gateway could make a mailbox, so nobody could answer: {faults[0]}",
-                original=faults[0] if isinstance(faults[0], Exception) else None,
-            )
-
-    def _public(self, identity: IdentityId) -> bytes:
-        return self._publics[identity]
-
     def _gate_changed(self, gate: Gate) -> None:
         self._desk.tell(GatewayChanged(f"{gate.address.host}:{gate.address.port}"))
-
-    def _watched(self, outcome: Outcome) -> None:
-        """Mailboxes of contacts that are new have to be read; hidden ones are made by nobody else."""
-        for contact, view in outcome.views.items():
-            if self._intake.knows(contact):
-                continue
-            self._intake.watch(contact, view)
-            if view.is_hidden:
-                self._gates.spawn(self._open_hidden(contact))
-
-    async def _open_hidden(self, contact: ContactId) -> None:
-        with suppress(ResilienceError):  # the gates go on by themselves
-            await self._open_mailboxes(contact)
-
-    # --- beside -----------------------------------------------------------------------------
-
-    async def _expire(self) -> None:
-        """Give up what is over, for ever."""
-        while True:
-            self._expiry.clear()
-            next_ms = await self._desk.do(_said.next_expiry)
-            wait = EXPIRY_LOOK
-            if next_ms is not None:
-                wait = min(wait, max(0.05, (next_ms - self._desk.now_ms()) / 1000))
-            with suppress(TimeoutError):  # it is time to look
-                async with asyncio.timeout(wait):
-                    await self._expiry.wait()
-
-    async def _test(self) -> None:
-        """Send envelopes to ourselves now and then, for ever."""
-        while True:
-            mean = self.settings.self_test_interval
-            await asyncio.sleep(self._world.random.uniform(0.5 * mean, 1.5 * mean))
-            views = list(self._desk.views.values())
-            if not views:
-                continue
-            view = self._world.random.choice(views)
-            for own in view.inbox.places:
-                gate = self._gates.get(view.identity, GatewayAddress.parse(own.gateway))
-                made = self._intake.test(view, gate)
-                if made is None:
-                    continue
-                with suppress(ResilienceError):  # the gate has counted it
-                    await gate.deposit(*made, mean)
 
 
 def _listening(listeners: list[T], callback: T) -> Callable[[], None]:
@@ -571,8 +499,3 @@ def _listening(listeners: list[T], callback: T) -> Callable[[], None]:
             listeners.remove(callback)
 
     return end
-
-
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= limits.NODE_NAME_MAX or not name.isprintable():
-        raise ValueError(f"A name has 1 to {limits.NODE_NAME_MAX} characters that can be printed.")
