@@ -57,7 +57,9 @@ test.each([
   [board([gateway(), gateway()]), "open", "good", "All well: 2 of 2 gateways connected"],
   [board([gateway(), down]), "open", "amber", "1 of 2 gateways connected"],
   [board([down, down], 3), "open", "red", "No gateway can be reached. 3 messages wait"],
-  [board([gateway({ breaker: "open" })], 1), "open", "red", "1 message waits and will go by itself"],
+  [board([down], 1), "open", "red", "1 message waits and will go by itself"],
+  [board([gateway({ breaker: "open" })], 1), "open", "amber", "The gateways take nothing for now. 1 message waits"],
+  [board([gateway({ breaker: "open" })]), "open", "good", "1 of 1 gateway connected"],
   [board([gateway()], 2, 0), "open", "busy", "Sending 2 messages"],
   [board([gateway()], 1, 1), "open", "good", "1 message at a gateway, until its reader is there"],
   [{ ...board([gateway()]), plain: { on: true, reason: "" } }, "open", "amber", "Sending the plain way"],
@@ -75,5 +77,5 @@ test.each([
 test("a gateway that belongs to a contact only does not worry anybody", () => {
   expect(verdictOf(board([gateway(), { ...down, ours: false }]), "open", 0).mood).toBe("good");
   expect(gatewayWords(gateway())).toBe("connected, good, 12 ms");
-  expect(gatewayWords(gateway({ breaker: "open" }))).toBe("left alone for a while after failures");
+  expect(gatewayWords(gateway({ breaker: "open" }))).toBe("connected, left alone for a while after failures");
 });

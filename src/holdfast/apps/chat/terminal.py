@@ -149,7 +149,7 @@ class TerminalChat:
     def status_line(self) -> str:
         """How it does, in one line that is always there."""
         ours = [gateway for gateway in self._node.gateways() if gateway.is_ours]
-        up = sum(gateway.state == "connected" and gateway.breaker != "open" for gateway in ours)
+        up = sum(gateway.state == "connected" for gateway in ours)
         queue = self._node.queue()
         parts = [self.name_of(self.current) if self.current else "nobody (/list, /open NAME)"]
         parts.append(f"{up} of {len(ours)} gateways")

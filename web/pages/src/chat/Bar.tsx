@@ -5,7 +5,7 @@ import { useAnnounced } from "../shared/Announcer";
 import { Details } from "./Details";
 import { count } from "./format";
 import { useChat } from "./useChat";
-import { gatewayWords, isUp, verdictOf } from "./verdict";
+import { gatewayWords, gradeOf, isUp, verdictOf } from "./verdict";
 
 /** How everything does, in one line that is always there; pressed, it tells the rest. */
 export function Bar(): ReactNode {
@@ -22,7 +22,7 @@ export function Bar(): ReactNode {
       <button type="button" className="health__main" aria-expanded={opened !== null} aria-haspopup="dialog" data-testid="bar-open" onClick={() => setOpened("")}>
         <span className="health__gateways" aria-hidden="true">
           {(board?.gateways ?? []).filter(({ ours }) => ours).map((gateway) => (
-            <span key={gateway.name} className="lamp" data-up={isUp(gateway)} data-grade={gateway.grade} title={`${gateway.name}: ${gatewayWords(gateway)}`} />
+            <span key={gateway.name} className="lamp" data-up={isUp(gateway)} data-grade={gradeOf(gateway)} title={`${gateway.name}: ${gatewayWords(gateway)}`} />
           ))}
         </span>
         <span className="health__words clip" data-testid="verdict">{verdict.words}</span>

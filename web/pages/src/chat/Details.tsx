@@ -7,7 +7,7 @@ import { Icon } from "./icons";
 import { Sheet } from "./Sheet";
 import type { Board, Gateway, NotedError } from "./types";
 import { useChat } from "./useChat";
-import { gatewayWords, isUp, modeWords, priorityName } from "./verdict";
+import { gatewayWords, gradeOf, isUp, modeWords, priorityName } from "./verdict";
 
 interface DetailsProps {
   readonly board: Board;
@@ -48,7 +48,7 @@ function GatewayRow({ gateway, isDemo }: { readonly gateway: Gateway; readonly i
   const tested = gateway.proven === null ? "" : ` · tested ${gateway.proven === 0 ? "just now" : `${count(gateway.proven, "minute")} ago`}`;
   return (
     <li className="gateway" data-testid="gateway" data-name={gateway.name} data-up={isUp(gateway)}>
-      <span className="lamp" data-up={isUp(gateway)} data-grade={gateway.grade} aria-hidden="true" />
+      <span className="lamp" data-up={isUp(gateway)} data-grade={gradeOf(gateway)} aria-hidden="true" />
       <span className="gateway__name">
         <strong>{gateway.name}</strong>
         <span className="quiet">{gateway.ours ? "" : "of a contact · "}{gatewayWords(gateway)}{tested}</span>

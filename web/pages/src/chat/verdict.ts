@@ -10,7 +10,12 @@ export interface Verdict {
 }
 
 export function isUp(gateway: Gateway): boolean {
-  return gateway.state === "connected" && gateway.breaker !== "open";
+  return gateway.state === "connected";
+}
+
+/** It can be read from; whether it takes anything is another thing, and is asked by the next message at the latest. */
+export function gradeOf(gateway: Gateway): string {
+  return gateway.breaker === "open" ? "poor" : gateway.grade;
 }
 
 /** What the reliability bar says in one sentence: the worst that is true. */
@@ -36,6 +41,9 @@ export function verdictOf(board: Board | null, status: SessionStatus, unsent: nu
   if (up < ours.length) {
     return { mood: "amber", words: waiting > 0 ? `${gateways} connected. ${messages}.` : `${gateways} connected. Messages arrive all the same.` };
   }
+  if (waiting > 0 && ours.every(({ breaker }) => breaker === "open")) {
+    return { mood: "amber", words: `The gateways take nothing for now. ${messages} and will be tried again.` };
+  }
   const undeposited = waiting - board.queue.at_gateway;
   if (undeposited > 0) return { mood: "busy", words: `Sending ${count(undeposited, "message")}…` };
   if (waiting > 0) return { mood: "good", words: `All well. ${count(waiting, "message")} at a gateway, until ${waiting === 1 ? "its" : "their"} reader is there.` };
@@ -48,8 +56,9 @@ const grades: Readonly<Record<string, string>> = {
 
 /** How a gateway is, in words. */
 export function gatewayWords(gateway: Gateway): string {
-  if (gateway.breaker === "open") return "left alone for a while after failures";
-  if (gateway.state !== "connected") return gateway.state.replaceAll("_", " ");
+  const rest = gateway.breaker === "open" ? ", left alone for a while after failures" : "";
+  if (gateway.state !== "connected") return gateway.state.replaceAll("_", " ") + rest;
+  if (rest !== "") return `connected${rest}`;
   const grade = grades[gateway.grade];
   const usual = gateway.usual_ms === null ? "" : `, ${gateway.usual_ms} ms`;
   return grade === undefined ? "connected" : `connected, ${grade}${usual}`;
