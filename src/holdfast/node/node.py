@@ -436,7 +436,6 @@ class Node:
 
     def statistics(self) -> dict[str, object]:
         """Return figures: messages sent, received, duplicates, retries, hedges, failovers, errors by category."""
-        figures = self._desk.errors.statistics()
         return {
             "sent": self._post.sent,
             "received": self._desk.received,
@@ -445,7 +444,7 @@ class Node:
             "retries": self._courier.retries,
             "hedges": self._post.hedges,
             "failovers": self._post.failovers,
-            "errors": figures["by_category"],
+            "errors": self._desk.errors.statistics()["by_category"],
         }
 
     @property
