@@ -19,8 +19,10 @@ import pytest
 
 from holdfast.apps.i3 import packets as p
 from holdfast.apps.i3.errors import PacketError
+from holdfast.apps.i3.gateway import events
+from holdfast.apps.i3.lpc import encode
 from holdfast.apps.i3.mudmode import Mudmode, packet, packets
-from tests.support.i3_network import until
+from tests.support.i3_network import WireRouter, gateway_on, listed, until
 from tests.support.i3_noise import Noise
 from tests.support.i3_peers import ANSWERED_WITHIN, Peer, running
 from tests.support.processes import free_port
@@ -126,8 +128,12 @@ async def test_a_router_lives_through_noise(tmp_path: Path) -> None:
             text = f"are you there? {number}"
             harbour.say(p.Tell(from_mud="Harbour", from_user="ann", to_mud="Old Keep", to_user="bo", visname="", text=text))  # fmt: skip
             await keep.hear(lambda each: isinstance(each, p.Tell) and each.text == text)
-            keep.say(p.AuthMudReq(from_mud="Old Keep", to_mud="Old Keep"))
-            await keep.hear(lambda each: isinstance(each, p.AuthMudReq))
+            for mud, name in (
+                (keep, "Old Keep"),
+                (harbour, "Harbour"),
+            ):  # both read, or one would be cut off
+                mud.say(p.AuthMudReq(from_mud=name, to_mud=name))
+                await mud.hear(lambda each: isinstance(each, p.AuthMudReq))
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(ATTACKERS):
@@ -277,3 +283,19 @@ async def test_a_gateway_lives_through_noise(tmp_path: Path) -> None:
         server.close()
         print(f"gateway: seed {SEED}, {router.sent / 2**20:.0f} MiB sent over {router.connections} connections, "
               f"{router.answered} answers, at most {gateway.most / 2**20:.0f} MiB held")  # fmt: skip
+
+
+# --- what noise has found -------------------------------------------------------------------------
+
+
+async def test_a_question_in_a_name_that_cannot_be_written_is_not_answered_and_does_no_harm(
+    tmp_path: Path,
+) -> None:
+    async with WireRouter() as router, gateway_on(tmp_path, router.address) as (gateway, heard):
+        await listed(gateway)
+        body = encode(["who-req", 5, "a-b", "ann", "Harbour", 0]).replace(b"a-b", b"a\0b")
+        router._writers[-1].write(len(body).to_bytes(4, "big") + body)
+        tell = p.Tell(from_mud="Old Keep", from_user="bo", to_mud="Harbour", to_user="ann", visname="Bo", text="next")  # fmt: skip
+        router.say(tell)
+        await heard.next(events.TellReceived)
+        assert gateway.statistics()["dropped"] == 1

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from holdfast.apps.i3 import _as_json
 from holdfast.errors import ErrorCode, ProtocolError
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ ELEMENTS_MAX: Final = 500_000
 
 SIZE_MAX: Final = 2 * 1024 * 1024
 """Bytes of a value."""
+
+SHORT: Final = 200
+"""Bytes up to which a value is read as quickly piece by piece."""
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
@@ -80,9 +84,15 @@ def encode(value: object, charset: Charset = Charset.UTF8) -> bytes:
         LpcError: 7002; a value of another kind, a number that others would read wrongly, a text with a
             zero in it, or containers that are too deep.
     """
-    parts: list[str] = []
-    _write(value, parts.append, DEPTH_MAX)
-    text = "".join(parts)
+    text = None
+    if type(value) is list and not _SCALARS.issuperset(
+        map(type, value)
+    ):  # a flat one is quick as it is
+        text = _as_json.write(value, DEPTH_MAX)
+    if text is None:
+        parts: list[str] = []
+        _write(value, parts.append, DEPTH_MAX)
+        text = "".join(parts)
     if charset is Charset.UTF8:
         try:
             return text.encode()
@@ -233,6 +243,11 @@ def decode_from(data: bytes, start: int) -> tuple[Value, int]:  # noqa: C901, PL
     """
     if len(data) - start > SIZE_MAX:
         raise _refusal(f"more than {SIZE_MAX} bytes", start)
+    if not start and len(data) > SHORT:
+        plain = data.rstrip(_TRAILING)
+        read = _as_json.read(plain, DEPTH_MAX, ELEMENTS_MAX)
+        if read is not None:
+            return read, len(plain)  # type: ignore[return-value] # of lists, mappings, texts and ints
     match = _TOKEN.match
     stack: list[_Open] = []
     pending: object = _NOTHING  # a value whose comma or colon has not come

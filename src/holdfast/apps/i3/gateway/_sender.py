@@ -11,6 +11,7 @@ from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway.events import RateLimitWarning
 from holdfast.apps.i3.gateway.model import GatewayState
 from holdfast.apps.i3.gateway.pacing import STARTUP_COST, Pacer, Priority
+from holdfast.apps.i3.lpc import LpcError
 
 if TYPE_CHECKING:
     from holdfast.apps.i3.gateway._desk import Desk
@@ -93,7 +94,11 @@ class Sender:
 
     def send(self, packet: Packet, priority: Priority) -> None:
         """Send a packet when it is its turn; without room it is dropped and counted."""
-        parcel = self.parcel(packet)
+        try:
+            parcel = self.parcel(packet)
+        except LpcError:  # an answer to a name with a zero in it, which nobody could be sent
+            self.dropped += 1
+            return
         now = self._desk.now()
         if not self._machine.is_ready:  # let in, and the password is still being kept: soon
             is_soon = self._machine.state is GatewayState.STARTING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.apps.i3.router.versions import RESTART_GAP, Versions, pages
@@ -17,6 +17,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_who_applies_what_has_changed_since_holds_what_is_there(
     steps: list[tuple[str, int | None, bool]],
@@ -67,6 +68,7 @@ def test_after_a_restart_everybody_is_sent_everything_and_numbers_go_on() -> Non
     assert versions.get("b") is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab\u00e9", max_size=30), unique=True, max_size=20), st.integers(1, 60))
 def test_parts_have_everything_once_and_are_no_larger_than_they_may(
     names: list[str], size_max: int
