@@ -36,7 +36,8 @@ test: setup pages .venv/chromium ## everything: check, web tests, integration, b
 	@$(MAKE) --no-print-directory check
 	@$(TIMED) "web unit tests" $(BIN)/python scripts/web_test.py
 	@$(MAKE) --no-print-directory simulation
-	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration -n 2 --dist loadgroup -raP --durations=5
+	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration -m "not alone" -n 2 --dist loadgroup -raP --durations=5
+	@$(TIMED) "integration tests, one by one" $(BIN)/pytest -q -s tests/integration -m alone --durations=5
 	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 3 --dist loadgroup --durations=5
 
 lock: setup ## write the lock files anew

@@ -9,11 +9,15 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from holdfast.connection import ConnectionManager, ConnectionSettings, ConnectionState
 from holdfast.connection.framing import Control, Framed
 
 if TYPE_CHECKING:
     from holdfast.connection import StateChange
+
+pytestmark = pytest.mark.alone  # a thousand at once, and at which rate
 
 COUNT = 1000
 RATE, BURST = 200.0, 50

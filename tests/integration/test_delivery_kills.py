@@ -9,12 +9,16 @@ from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from holdfast.storage import maintenance
 from tests.support import relay
 from tests.support.relay_processes import Pair
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.alone  # two hundred kills at moments of a clock
 
 ROUNDS = 200
 

@@ -228,6 +228,7 @@ async def test_bad_requests_are_answered_with_an_error_that_has_a_code(
     assert error["message"]
 
 
+@pytest.mark.alone
 async def test_an_address_that_asks_too_fast_is_told_when_to_come_back(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
@@ -322,6 +323,7 @@ def memory_kb(server: ServerProcess) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
+@pytest.mark.alone
 async def test_who_has_a_seat_is_not_held_up_by_strangers_behind_the_same_address(
     tmp_path: Path,
 ) -> None:

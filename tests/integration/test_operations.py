@@ -286,6 +286,7 @@ async def all_have_answered(host: Face, players: list[Player], began: float) -> 
     return back
 
 
+@pytest.mark.alone
 async def test_a_restart_under_300_playing_clients_loses_nothing_and_nobody(tmp_path: Path) -> None:
     """The operator replaces the server in a question: the new one starts when the old one has ended."""
     with ServerProcess(tmp_path / "data", drain=0.5) as server:
@@ -301,6 +302,7 @@ async def test_a_restart_under_300_playing_clients_loses_nothing_and_nobody(tmp_
     )
 
 
+@pytest.mark.alone
 async def test_with_a_socket_that_stays_open_nobody_is_even_refused(tmp_path: Path) -> None:
     """As under systemd with a socket unit: who comes in between waits for the new process."""
     with socket.socket() as listener:

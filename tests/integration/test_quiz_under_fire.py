@@ -9,12 +9,16 @@ import statistics
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.players import Face, Player, open_event, quiz_of, take_seats
 from tests.support.processes import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+pytestmark = pytest.mark.alone  # hundreds of people at once
 
 PLAYERS = 300
 STORM = 1000
