@@ -38,6 +38,8 @@ FREE = 1_000_000
 CLIENTS = 100
 RATES = (100, 500, 1000, 2000, 4000)
 SESSIONS = (100, 500, 1000, 2000)
+SETTLE = 120.0
+"""Seconds for what is still under way when a load ends."""
 BASE_RATE, SPIKE = 200, 10
 ERROR_LIMIT, MEAN_LIMIT, CPU_LIMIT, LEAK_LIMIT = 0.001, 0.100, 0.80, 100e6
 
@@ -137,9 +139,14 @@ class Load:
             self.took.append((began, time.perf_counter() - began))
 
     async def settled(self) -> None:
-        async with asyncio.timeout(60):
-            while self.sending:
-                await asyncio.wait(set(self.sending))
+        """Wait for what is under way; what has no answer after so long is an error, not the end."""
+        if not self.sending:
+            return
+        _, late = await asyncio.wait(set(self.sending), timeout=SETTLE)
+        self.errors += len(late)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -211,24 +218,33 @@ def per_second(work: Callable[[], object]) -> float:
 
 async def latency(url: str, process: psutil.Process) -> str:
     rows, curves = [], {"P50": [], "P95": [], "P99": []}  # type: ignore[var-annotated]
+    done: list[tuple[float, float]] = []
+    used: list[tuple[float, float]] = []
     async with people(url, CLIENTS) as clients:
         for rate in RATES:
             load = Load(clients)
             process.cpu_percent()
+            began = time.perf_counter()
             await load.run(rate, 5.0)
             cpu = process.cpu_percent() / 100
             await load.settled()
+            last = max(at + took for at, took in load.took)
+            done.append((rate, len(load.took) / (last - began)))
+            used.append((rate, 100 * cpu))
             times = [took for _, took in load.took]
             found = [1000 * percentile(times, share) for share in (0.5, 0.95, 0.99)]
             for curve, value in zip(curves.values(), found, strict=True):
                 curve.append((rate, value))
             mean = sum(times) / len(times)
             rows.append(
-                (f"{rate}/s", *(f"{value:.1f} ms" for value in found), f"{1000 * mean:.1f} ms",
+                (f"{rate}/s", f"{done[-1][1]:,.0f}/s", *(f"{value:.1f} ms" for value in found), f"{1000 * mean:.1f} ms",
                  f"{cpu:.0%}", f"{load.errors / (len(times) + load.errors):.2%}")
             )  # fmt: skip
-    head = ("messages", "P50", "P95", "P99", "mean", "CPU of the server", "errors")
-    drawing = plot("Latency by load, ms", curves, unit="messages a second")
+    head = ("messages", "acknowledged", "P50", "P95", "P99", "mean", "CPU of the server", "errors")
+    unit = "messages a second"
+    drawing = plot("Acknowledged messages a second, by load", {"acknowledged": done}, unit=unit)
+    drawing += plot("Latency by load, ms", curves, unit=unit)
+    drawing += plot("CPU of the server by load, %", {"CPU": used}, unit=unit)
     return table(f"Latency of acknowledged messages, {CLIENTS} clients", head, rows) + drawing
 
 
@@ -341,7 +357,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 720, 240, 60, 30
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #16130e; background: #faf6ec }
 table { border-collapse: collapse; margin: 0.5rem 0 1.5rem } th, td { text-align: left; padding: 0.25rem 1rem 0.25rem 0; border-bottom: 1px solid #d8cfb8 }
-td { font-variant-numeric: tabular-nums } svg { background: #fff; border-radius: 0.6rem; margin-bottom: 1.5rem; max-width: 100%; height: auto }
+.wide { overflow-x: auto } td { white-space: nowrap } td { font-variant-numeric: tabular-nums } svg { background: #fff; border-radius: 0.6rem; margin-bottom: 1.5rem; max-width: 100%; height: auto }
 """
 
 
@@ -350,7 +366,11 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str
         return "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in row)
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<h2>{html.escape(title)}</h2><table><tr>{cells('th', head)}</tr>{body}</table>"
+    return f"<h2>{html.escape(title)}</h2><div class=wide><table><tr>{cells('th', head)}</tr>{body}</table></div>"
+
+
+def figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def plot(title: str, curves: dict[str, list[tuple[float, float]]], *, unit: str) -> str:
@@ -367,10 +387,10 @@ def plot(title: str, curves: dict[str, list[tuple[float, float]]], *, unit: str)
         across, up = place(right * share, 0).split(",")[0], place(0, top * share).split(",")[1]
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{up}" y2="{up}" stroke="#e4dcc8"/>')
         parts.append(
-            f'<text x="{LEFT - 6}" y="{float(up) + 4}" text-anchor="end">{top * share:.3g}</text>'
+            f'<text x="{LEFT - 6}" y="{float(up) + 4}" text-anchor="end">{figure(top * share)}</text>'
         )
         parts.append(
-            f'<text x="{across}" y="{HEIGHT - 8}" text-anchor="middle">{right * share:.4g}</text>'
+            f'<text x="{across}" y="{HEIGHT - 8}" text-anchor="middle">{figure(right * share)}</text>'
         )
     parts.append(f'<text x="{WIDTH - 20}" y="20" text-anchor="end" fill="#5b5445">{unit}</text>')
     for number, (name, curve) in enumerate(curves.items()):
@@ -401,7 +421,7 @@ async def main(minutes: float, target: Path) -> None:
         f"{psutil.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
     )
     target.write_text(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Holdfast: report</title><style>{STYLE}</style>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width><title>Holdfast: report</title><style>{STYLE}</style>"
         f"<h1>Holdfast: what a server does</h1><p>{time.strftime('%Y-%m-%d %H:%M')}, {machine}; clients and server on one "
         f"machine, over loopback. Every acknowledgement survives a power cut.</p>{''.join(sections)}</html>",
         "utf-8",
