@@ -41,6 +41,9 @@ SIZE_MAX: Final = 2 * 1024 * 1024
 SHORT: Final = 200
 """Bytes up to which a value is read as quickly piece by piece."""
 
+WIDE: Final = 6
+"""Elements from which the short way is worth its look at all of them; every packet with containers in it has them."""
+
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
@@ -85,9 +88,7 @@ def encode(value: object, charset: Charset = Charset.UTF8) -> bytes:
             zero in it, or containers that are too deep.
     """
     text = None
-    if type(value) is list and not _SCALARS.issuperset(
-        map(type, value)
-    ):  # a flat one is quick as it is
+    if type(value) is list and len(value) >= WIDE and not _SCALARS.issuperset(map(type, value)):
         text = _as_json.write(value, DEPTH_MAX)
     if text is None:
         parts: list[str] = []

@@ -25,6 +25,7 @@ PIECES = [b"({", b"})", b"([", b"])", b"(/", b"/)", b",", b",", b":", b'"', b'"a
 def short_things_go_the_short_way_too() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lpc, "SHORT", 0)
+        patch.setattr(lpc, "WIDE", 0)
         yield
 
 
