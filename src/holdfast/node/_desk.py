@@ -18,6 +18,7 @@ from holdfast.node.model import (
     RoomChanged,
 )
 from holdfast.node.store import RoomFacts, Vault
+from holdfast.node.wire import Cipher
 from holdfast.ops import ErrorHandler
 from holdfast.ops.errors import ErrorCategory, ErrorSeverity
 
@@ -37,8 +38,10 @@ log = logging.getLogger("holdfast.node")
 
 QUEUE = (
     "SELECT priority, count(*), sum(is_at_gateway), min(accepted_ms) FROM node_outgoing"
-    " WHERE message IS NOT NULL GROUP BY priority"
+    " WHERE message IS NOT NULL AND cipher != ? GROUP BY priority"
 )
+"""What expired and had its number still goes out, as *nothing*; nobody waits for it."""
+
 UNREAD = "SELECT conversation, count(*) FROM node_message WHERE is_unread GROUP BY conversation"
 NUMBERED = "SELECT contact, seq, priority, is_at_gateway FROM node_outgoing WHERE seq IS NOT NULL"
 
@@ -133,7 +136,8 @@ class Desk:
             work = self._work(connection, now_ms)
             result = job(work)
             outcome = work.done()
-            rooms = self._rooms(connection) if outcome.rooms_changed else None
+            is_stale = outcome.rooms_changed or self._knows_more(outcome)
+            rooms = self._rooms(connection) if is_stale else None
             return result, outcome, rooms
 
         result, outcome, rooms = await self.database.write(run)
@@ -144,6 +148,14 @@ class Desk:
 
     def _work(self, connection: sqlite3.Connection, now_ms: int) -> Work:
         return Work(connection, self.vault, self.world, self.settings, now_ms)
+
+    def _knows_more(self, outcome: Outcome) -> bool:
+        """Say whether somebody who is only known from a room has become known."""
+        for contact, view in outcome.views.items():
+            before = self.views.get(contact)
+            if view.is_hidden and (before is None or before.facts.identity != view.facts.identity):
+                return True
+        return False
 
     def _rooms(self, connection: sqlite3.Connection) -> dict[RoomId, Room]:
         found: dict[RoomId, Room] = {}
@@ -231,7 +243,7 @@ class Desk:
             self._call(self.on_change, QueueChanged())
 
     async def _count(self) -> None:
-        rows = await self.database.fetch_all(QUEUE)
+        rows = await self.database.fetch_all(QUEUE, (Cipher.NOTHING.value,))
         figures = cast("list[tuple[int, int, int, int]]", rows)
         self.queue = QueueStatus(
             waiting=sum(row[1] for row in figures),
