@@ -102,6 +102,7 @@ class Gate:
         self._gates.on_change(self)
         if change.new is ConnectionState.CONNECTED:
             self._fails = 0
+            self.breaker.reset()  # it is there again: nothing has to be waited for
         elif change.new is not ConnectionState.DISCONNECTED and change.attempts:
             self._fails += 1
             if self._fails >= TRIES_PER_PIPE and self._gates.pipes(self.address) > 1:
@@ -190,7 +191,12 @@ class Gate:
 
         async def put() -> None:
             await self.client.deposit(
-                place.mailbox, place.token, envelope, body, ttl=ttl, within=settings.attempt_timeout
+                place.mailbox,
+                place.token,
+                envelope,
+                body,
+                ttl=ttl,
+                within=min(ttl, settings.attempt_timeout),
             )
 
         try:

@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from holdfast.node.model import ContactId
     from holdfast.node.wire import Place
 
-ROW: Final = "SELECT epoch, cipher, payload FROM node_outgoing WHERE contact = ? AND seq = ?"
+ROW: Final = (
+    "SELECT epoch, cipher, payload, expires_ms FROM node_outgoing WHERE contact = ? AND seq = ?"
+)
 LATE_TIMES: Final = 4
 """Times its usual that a gateway may take before a second one is asked."""
+
+SHORTEST: Final = 0.05
+"""Seconds that an attempt has at least."""
 
 AT_ONCE: Final = 0.02
 """Seconds that an acknowledgement waits that somebody waits for: for those that come with it."""
@@ -148,8 +153,9 @@ class Post:
             if row is None or view is None:
                 courier.done(key)
                 return
-            epoch, cipher, payload = cast("tuple[int, int, bytes]", row)
-            await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies)
+            epoch, cipher, payload, expires_ms = cast("tuple[int, int, bytes, int]", row)
+            ttl = max(SHORTEST, (expires_ms - self._desk.now_ms()) / 1000)
+            await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies, ttl)
             taken = True
             self._owed.pop(contact, None)
             self._note((contact, epoch, seq))
@@ -164,7 +170,7 @@ class Post:
         if view is None or not view.facts.places:
             return  # nobody to tell yet
         try:
-            await self._deliver(view, Frame(view.epoch, 0, Cipher.NOTHING, b""), 0)
+            await self._deliver(view, Frame(view.epoch, 0, Cipher.NOTHING, b""))
         except ResilienceError as error:
             self._failed(contact, error)
 
@@ -174,7 +180,7 @@ class Post:
         if view is None:
             return
         try:
-            await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""), 0)
+            await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""))
         except ResilienceError as error:
             self._failed(contact, error)
 
@@ -188,14 +194,16 @@ class Post:
             f"Something for {name or 'a contact'} could not be left at a gateway and is tried again: {error.message}",
         )
 
-    async def _deliver(self, view: View, frame: Frame, copies: int) -> None:
+    async def _deliver(
+        self, view: View, frame: Frame, copies: int = 0, ttl: float = limits.NODE_TTL
+    ) -> None:
         """Leave a frame at one gateway of a contact; raises ResilienceError when none took it."""
         places = self._choose(view)
         if not places:
             raise EnvelopeError("The contact has not said yet where he can be reached.")
         turn = copies % len(places)
         places = [*places[turn:], *places[:turn]]
-        await self._hedged(view, frame, places)
+        await self._hedged(view, frame, places, min(ttl, limits.NODE_TTL))
         self.sent += 1
 
     def _choose(self, view: View) -> list[tuple[Gate, Place]]:
@@ -221,7 +229,9 @@ class Post:
             self._desk.tell(PlainChanged(is_plain=False))
         return found
 
-    async def _hedged(self, view: View, frame: Frame, places: list[tuple[Gate, Place]]) -> None:
+    async def _hedged(
+        self, view: View, frame: Frame, places: list[tuple[Gate, Place]], ttl: float
+    ) -> None:
         """Ask one gateway after the other, and the next one early when the first is late."""
         settings = self._desk.settings
         flying: set[asyncio.Task[None]] = set()
@@ -231,7 +241,7 @@ class Post:
             while flying or waiting:
                 if waiting:
                     gate, place = waiting.pop(0)
-                    flying.add(self._attempt(view, frame, gate, place))
+                    flying.add(self._attempt(view, frame, gate, place, ttl))
                     late = max(settings.hedge_delay, LATE_TIMES * (gate.usual or 0.0))
                     timeout = late if settings.hedge and waiting else None
                 else:
@@ -257,9 +267,11 @@ class Post:
         assert failure is not None, "there was a place"
         raise failure
 
-    def _attempt(self, view: View, frame: Frame, gate: Gate, place: Place) -> asyncio.Task[None]:
+    def _attempt(
+        self, view: View, frame: Frame, gate: Gate, place: Place, ttl: float
+    ) -> asyncio.Task[None]:
         body = self.sealed(view, frame)
-        work = gate.deposit(place, body, limits.NODE_TTL)
+        work = gate.deposit(place, body, ttl)
         return asyncio.get_running_loop().create_task(work, name="holdfast-node-deposit")
 
     def sealed(self, view: View, frame: Frame) -> bytes:

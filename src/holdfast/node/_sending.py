@@ -96,6 +96,8 @@ def pump(work: Work, pair: Pair) -> None:
     if pair.ratchet is None:
         return  # nobody has used the invitation: there is no key yet
     while pair.outgoing.has_room:
+        if pair.outgoing.waiting and not work.settings.reorder:
+            return  # nobody holds anything back: one after the other
         row = work.connection.execute(
             "SELECT number, content, cipher, payload, priority, message FROM node_outgoing"
             " WHERE contact = ? AND seq IS NULL ORDER BY priority DESC, number LIMIT 1",
