@@ -26,8 +26,10 @@ from holdfast.node.model import (
 )
 from holdfast.node.node import Node
 from holdfast.node.settings import Mode, NodeSettings
+from holdfast.node.store import NODE_MIGRATIONS
 
 __all__ = [
+    "NODE_MIGRATIONS",
     "Change",
     "Contact",
     "ContactChanged",
