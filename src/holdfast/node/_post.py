@@ -155,10 +155,13 @@ class Post:
                 return
             epoch, cipher, payload, expires_ms = cast("tuple[int, int, bytes, int]", row)
             ttl = max(SHORTEST, (expires_ms - self._desk.now_ms()) / 1000)
-            await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies, ttl)
+            async with asyncio.timeout(ttl):  # what has expired must not be on its way any more
+                await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies, ttl)
             taken = True
             self._owed.pop(contact, None)
             self._note((contact, epoch, seq))
+        except TimeoutError:
+            pass  # it has expired; what fills its place is carried next
         except ResilienceError as error:
             retry_after = error.retry_after or 0.0
             self._failed(contact, error)
