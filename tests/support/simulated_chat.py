@@ -18,14 +18,13 @@ from holdfast.node.store import NODE_MIGRATIONS
 from holdfast.storage import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from holdfast.node import Contact, Message
     from holdfast.testing import Host, Profile, Simulation
 
 PORT = 7000
-WEEK = 7 * 86_400.0
 LOOSE = GatewaySettings(
     create_rate=100.0, create_burst=1000, deposit_rate=1000.0, deposit_burst=10_000
 )
@@ -45,6 +44,8 @@ class Person:
         self.node: Node | None = None
         self.accepted: dict[str, int] = Counter()
         self.shown: Counter[tuple[str, str]] = Counter()
+        self.said_at: dict[str, float] = {}
+        self.shown_at: dict[str, float] = {}
         self.is_done = False
 
     async def live(self) -> None:
@@ -96,10 +97,12 @@ class Person:
             text = f"{self.name} {number}"
             await node.send(contact.id, text, message_id=f"{self.name}-{other}-{number:05d}")
             self.accepted[other] = number
+            self.said_at.setdefault(f"{other} {text}", self.town.world.now)
             await asyncio.sleep(self.host.random.choice([0.0, 0.1, 2.0]))
 
     def on_message(self, message: Message) -> None:
         self.shown[message.conversation, message.id] += 1
+        self.shown_at.setdefault(f"{self.name} {message.body.decode()}", self.town.world.now)
 
     async def heard(self, other: str) -> list[str]:
         """What is kept of what the other said."""
@@ -111,7 +114,7 @@ class Person:
 
 
 class Town:
-    """Gateways and people; who knows whom is a ring with ``chords`` more."""
+    """Gateways and people; who knows whom is a ring."""
 
     def __init__(
         self,
@@ -201,14 +204,3 @@ class Town:
                 expected = [f"{other} {number}" for number in range(1, self.count + 1)]
                 heard = await person.host.run(person.heard, other)
                 assert heard == expected, f"{person.name} has of {other}: {heard}"
-
-
-def figures(people: Sequence[Person]) -> dict[str, int]:
-    """Failovers and hedges of the last lives."""
-    found: Counter[str] = Counter()
-    for person in people:
-        if person.node is not None:
-            told = person.node.statistics()
-            for name in ("sent", "retries", "hedges", "failovers", "duplicates"):
-                found[name] += int(str(told[name]))
-    return dict(found)
