@@ -1,6 +1,6 @@
 """Named agents on nodes that call each other, whatever breaks in between."""
 
-from holdfast.apps.agents.agent import AgentRequest, AgentSettings, Handler, Resident
+from holdfast.apps.agents.agent import AgentRequest, AgentSettings, Resident
 from holdfast.apps.agents.errors import (
     AgentCode,
     AgentError,
@@ -26,7 +26,6 @@ __all__ = [
     "AgentRequest",
     "AgentSettings",
     "ConversationSettings",
-    "Handler",
     "HostSettings",
     "NodeReport",
     "ProcessAgent",
