@@ -58,7 +58,7 @@ async def test_three_hundred_players_survive_a_kill_and_a_mass_disconnect(tmp_pa
     source = random.Random(7)
     server = ServerProcess(tmp_path / "data")
     with server:
-        event = await open_event(server.url, quiz_of(3))
+        event = await open_event(server.url, quiz_of(3, limit_ms=60_000))
         keys = await take_seats(server.url, event["code"], PLAYERS)
         async with AsyncExitStack() as stack:
             host = Face(server.ws, {"as": "host", "event": event["event"], "key": event["key"]})
