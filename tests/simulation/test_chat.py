@@ -42,17 +42,17 @@ async def storm(world: Simulation, people: int = 2, count: int = 4) -> None:
     await town.check()
 
 
-@simulate(seeds=300, minutes=60)
+@simulate(seeds=100, minutes=60)
 async def test_what_was_accepted_is_shown_once_and_in_order(world: Simulation) -> None:
     await storm(world)
 
 
-@simulate(seeds=10, minutes=60)
+@simulate(seeds=4, minutes=60)
 async def test_ten_people_lose_nothing_either(world: Simulation) -> None:
     await storm(world, people=10, count=2)
 
 
-@simulate(seeds=5, minutes=12_000)
+@simulate(seeds=3, minutes=12_000)
 async def test_who_was_away_for_a_week_gets_what_was_said_though_its_author_is_gone(
     world: Simulation,
 ) -> None:
