@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.apps.agents import AgentCode
+from holdfast.apps.chat.errors import ChatCode
 from holdfast.apps.quiz import QuizCode
 from holdfast.errors import ErrorCode, ResilienceError, RetryExhaustedError
 
@@ -18,11 +19,18 @@ PACKAGES = [
     "holdfast",
     "holdfast.apps.i3.packets",
     "holdfast.apps.agents",
+    "holdfast.apps.i3.api",
+    "holdfast.apps.i3.client",
+    "holdfast.apps.i3.gateway",
+    "holdfast.apps.i3.router",
     "holdfast.apps.quiz",
     "holdfast.cli",
     "holdfast.connection",
+    "holdfast.crypto",
     "holdfast.delivery",
     "holdfast.health",
+    "holdfast.mailbox",
+    "holdfast.node",
     "holdfast.ops",
     "holdfast.resilience",
     "holdfast.server",
@@ -41,7 +49,9 @@ def test_public_names_exist_and_are_listed_once_in_order(package: str) -> None:
 
 def test_codes_of_errors_are_stable() -> None:
     golden = json.loads((Path(__file__).parent / "error_codes.json").read_text())
-    assert {code.name: int(code) for code in (*ErrorCode, *QuizCode, *AgentCode)} == golden
+    assert {
+        code.name: int(code) for code in (*ErrorCode, *QuizCode, *AgentCode, *ChatCode)
+    } == golden
 
 
 def test_the_codes_of_the_protocol_are_documented_and_known_to_the_browser() -> None:

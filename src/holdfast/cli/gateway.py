@@ -69,7 +69,9 @@ def address_of(options: GatewayOptions, port: int) -> GatewayAddress:
 
 
 async def _run(options: GatewayOptions) -> None:
-    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # mailboxes are nobody else's business
+    options.data.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # mailboxes are nobody else's business
     pem = options.data / CERTIFICATE
     if not pem.exists():
         make_certificate(pem)

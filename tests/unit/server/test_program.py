@@ -52,7 +52,9 @@ async def test_a_program_without_a_hub_is_described(tmp_path: Path) -> None:
         ]
 
 
-async def test_a_program_that_cannot_do_its_job_is_degraded_for_what_it_waits_for_is_elsewhere(tmp_path: Path) -> None:
+async def test_a_program_that_cannot_do_its_job_is_degraded_for_what_it_waits_for_is_elsewhere(
+    tmp_path: Path,
+) -> None:
     async with Monitoring(Program(RealWorld(), is_ready=lambda: False), tmp_path) as monitoring:
         found = await monitoring.health.get_overall_health()
         assert found.status is HealthStatus.DEGRADED
