@@ -120,6 +120,7 @@ class Desk:
         self._armed_at = float("inf")
         self._is_over = False
         self.callbacks: list[Callable[[events.Event], object]] = []
+        self.is_heard = asyncio.Event()
         self.sender: SendsPackets
         self.link: HoldsLink
         self.waits_again: Callable[[WaitAgain], object]
@@ -201,6 +202,9 @@ class Desk:
 
     def arm(self) -> None:
         """Look when there is something to do next, and set the one timer."""
+        if self.machine.unconfirmed.settled:
+            self.keeper.settled(self.machine.unconfirmed.settled)
+            self.machine.unconfirmed.settled = []
         at = self.machine.next_at
         turn_at = self.sender.next_at
         if turn_at is not None:

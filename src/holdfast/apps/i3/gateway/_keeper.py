@@ -12,6 +12,7 @@ from holdfast.errors import StorageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from holdfast.apps.i3.gateway.lists import ChannelList, MudList
     from holdfast.apps.i3.gateway.model import Channel, Line, Mud
@@ -48,6 +49,7 @@ class Keeper:
         self._changed_muds: dict[str, Mud | None] = {}
         self._changed_channels: dict[str, Channel | None] = {}
         self._lines: list[Line] = []
+        self._settled: list[str] = []
         self._lists_differ = False
         self._is_planned = False
         self._writing: asyncio.Future[None] | None = None
@@ -75,6 +77,11 @@ class Keeper:
         self._plan()
         return True
 
+    def settled(self, ids: Iterable[str]) -> None:
+        """The fate of these is known: forget that they were handed over."""
+        self._settled += ids
+        self._plan()
+
     async def flushed(self) -> None:
         """Wait until all is written, or cannot be now."""
         while self._is_planned or self._writing is not None:
@@ -100,7 +107,8 @@ class Keeper:
     def _write(self) -> None:
         self._is_planned = False
         muds, channels, lines = self._changed_muds, self._changed_channels, self._lines
-        if self._writing is not None or not (self._lists_differ or lines):
+        settled = self._settled
+        if self._writing is not None or not (self._lists_differ or lines or settled):
             return
         values = {
             "mudlist_id": str(self._muds.id),
@@ -115,17 +123,21 @@ class Keeper:
                 store.save_muds(connection, muds)
                 store.save_channels(connection, channels)
                 connection.executemany(store.SET_VALUE, values.items())
+            connection.executemany(store.NOT_HANDED, [(each,) for each in settled])
             if lines:
                 store.save_lines(connection, lines, self._history_lines)
 
-        self._changed_muds, self._changed_channels, self._lines = {}, {}, []
+        self._changed_muds, self._changed_channels, self._lines, self._settled = {}, {}, [], []
         self._lists_differ = False
         try:
             self._writing = self._database.submit(job)
         except StorageError as error:
+            self._settled = settled
             self._failed(error, muds, channels, lines)
             return
-        self._writing.add_done_callback(lambda done: self._written(done, muds, channels, lines))
+        self._writing.add_done_callback(
+            lambda done: self._written(done, muds, channels, lines, settled)
+        )
 
     def _written(
         self,
@@ -133,12 +145,14 @@ class Keeper:
         muds: dict[str, Mud | None],
         channels: dict[str, Channel | None],
         lines: list[Line],
+        settled: list[str],
     ) -> None:
         self._writing = None
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or error is not None:
+            self._settled = settled + self._settled
             self._failed(error, muds, channels, lines)
-        elif self._lists_differ or self._lines:
+        elif self._lists_differ or self._lines or self._settled:
             self._plan()
 
     def _failed(

@@ -9,7 +9,7 @@ the outbox's dead letters until the event about it was told, so a crash cannot l
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from holdfast.apps.i3 import mudmode, packets
 from holdfast.apps.i3.errors import Fault, I3Code, I3Error
@@ -21,6 +21,8 @@ from holdfast.delivery import DeliveryState, Outbox, OutboxSettings
 from holdfast.errors import DeliveryRefusedError, NetworkError, OutboxFullError, StorageError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from holdfast.apps.i3.gateway._desk import Desk
     from holdfast.apps.i3.gateway._sender import Sender
     from holdfast.apps.i3.gateway.effects import WaitAgain
@@ -82,6 +84,7 @@ class Queue:
         self._putting: set[asyncio.Task[None]] = set()
         self._given_up = asyncio.Event()
         self._given_up.set()  # the last process may have left some
+        self._left_open: list[tuple[str, bytes]] = []
         self.waiting = 0
         self.expired = 0
         self.fate_unknown = 0
@@ -90,6 +93,9 @@ class Queue:
         """Look what waits already, and begin."""
         row = await self._desk.database.fetch_one(store.WAITING, (ROUTER,))
         self.waiting = row[0] if row is not None and isinstance(row[0], int) else 0
+        found = await self._desk.database.fetch_all(store.LEFT_OPEN)
+        self._left_open = cast("list[tuple[str, bytes]]", found)
+        self.fate_unknown += len(found)
         self.outbox.on_delivered(self._left)
         self.outbox.on_expired(self._given_up_on)
         self.outbox.on_failed(self._given_up_on)
@@ -139,9 +145,15 @@ class Queue:
 
     async def _put_again(self, refused: WaitAgain, id_: str) -> None:
         frame = mudmode.packet(list(refused.handed.value), self._desk.settings.charset)
-        delay = self._desk.settings.retry_delay
+        delay, before = self._desk.settings.retry_delay, refused.handed.id
+
+        def forget_mark(connection: sqlite3.Connection) -> None:
+            connection.execute(store.NOT_HANDED, (before,))
+
         try:
-            await self.outbox.submit(ROUTER, frame, id=id_, delay=delay, ordered=True)
+            await self.outbox.submit(
+                ROUTER, frame, id=id_, delay=delay, ordered=True, within=forget_mark
+            )
         except (OutboxFullError, StorageError) as error:
             self.waiting -= 1
             self._give_up(refused.handed, f"{refused.message} ({error.message})")
@@ -149,6 +161,7 @@ class Queue:
     def _give_up(self, handed: Handed, why: str) -> None:
         fault = Fault.UNKNOWN_DESTINATION
         self._desk.tell(self._desk.machine.faults.failed(fault, why, handed.id, handed.value))
+        self._desk.keeper.settled([handed.id])
 
     def wake(self) -> None:
         """A router is there."""
@@ -156,6 +169,14 @@ class Queue:
 
     async def report(self) -> None:
         """Tell of what was given up, for ever."""
+        await self._desk.is_heard.wait()
+        for (
+            id_,
+            frame,
+        ) in self._left_open:  # handed over by the last process, which did not learn more
+            self._tell_fate("unknown-fate", UNKNOWN_FATE, id_, frame)
+        self._desk.keeper.settled(id_ for id_, _ in self._left_open)
+        self._left_open = []
         while True:
             await self._given_up.wait()
             self._given_up.clear()
@@ -164,19 +185,21 @@ class Queue:
                     # Its time may have run out between a crash and the start after it.
                     was_handed = await self._was_handed(letter.message.id)
                     is_expired = letter.state is DeliveryState.EXPIRED and not was_handed
-                    values = mudmode.packets(letter.message.body).values
-                    assert values, "what was queued can be read"
-                    value = values[0]
-                    assert isinstance(value, list), "a packet is an array"
-                    self._desk.tell(
-                        self._desk.machine.faults.failed(
-                            "expired" if is_expired else "unknown-fate",
-                            EXPIRED if is_expired else UNKNOWN_FATE,
-                            letter.message.id,
-                            value,
-                        )
+                    self._tell_fate(
+                        "expired" if is_expired else "unknown-fate",
+                        EXPIRED if is_expired else UNKNOWN_FATE,
+                        letter.message.id,
+                        letter.message.body,
                     )
                 await self.outbox.purge(*(letter.message.id for letter in letters))
+                self._desk.keeper.settled(letter.message.id for letter in letters)
+
+    def _tell_fate(self, code: str, message: str, id_: str, frame: bytes) -> None:
+        values = mudmode.packets(frame).values
+        assert values, "what was queued can be read"
+        value = values[0]
+        assert isinstance(value, list), "a packet is an array"
+        self._desk.tell(self._desk.machine.faults.failed(code, message, id_, value))
 
     def _left(self, change: Change) -> None:
         if change.destination == ROUTER:
@@ -219,7 +242,7 @@ class Queue:
             if not has_turn:
                 raise NetworkError("the connection to the router broke")
         at_ms = int(self._desk.world.wall_now() * 1000)
-        await database.execute(store.HAND, (message.id, at_ms))
+        await database.execute(store.HAND, (message.id, at_ms, message.body))
         if generation != sender.generation or not self._desk.machine.is_ready:
             await database.execute(store.NOT_HANDED, (message.id,))
             raise NetworkError("the connection to the router broke")

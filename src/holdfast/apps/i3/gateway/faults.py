@@ -95,6 +95,7 @@ class Faults:
             return []  # nobody here had asked for it
         is_nowhere = is_router and packet.code == Fault.UNKNOWN_DESTINATION
         if handed is not None and handed.was_queued and is_nowhere:
+            self._unconfirmed.keep(handed.id)  # its mark goes when it waits again
             return [WaitAgain(handed, packet.message)]
         return [
             self._occurred(

@@ -87,6 +87,8 @@ class Gateway:
         """Put the parts together around what was kept."""
         self._desk = desk = Desk(self.settings, self._database, self._world, kept)
         desk.callbacks = self._callbacks
+        if self._callbacks:
+            desk.is_heard.set()
         self._link = Link(desk)
         self._sender = Sender(desk, self._link.connection)
         self._queue = Queue(desk, self._sender)
@@ -236,6 +238,7 @@ class Gateway:
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[Event], object]:
         """Call back with each event, in order and at once; usable as a decorator."""
         self._callbacks.append(callback)
+        self._desk.is_heard.set()
         return callback
 
     # --- to somebody ------------------------------------------------------------------------

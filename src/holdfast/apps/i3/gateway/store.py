@@ -45,8 +45,9 @@ SCHEMA: Final = (
     ) WITHOUT ROWID;
     CREATE TABLE i3_handed (
         id TEXT PRIMARY KEY,
-        at_ms INTEGER NOT NULL
-    ) WITHOUT ROWID;
+        at_ms INTEGER NOT NULL,
+        frame BLOB NOT NULL
+    );
     CREATE TABLE i3_line (
         id INTEGER PRIMARY KEY,
         channel TEXT NOT NULL,
@@ -69,9 +70,13 @@ SUBSCRIBE: Final = (
     "ON CONFLICT (channel) DO UPDATE SET listen_only = excluded.listen_only"
 )
 UNSUBSCRIBE: Final = "DELETE FROM i3_subscription WHERE channel = ?"
-HAND: Final = "INSERT INTO i3_handed VALUES (?, ?)"
+HAND: Final = "INSERT INTO i3_handed VALUES (?, ?, ?)"
 WAS_HANDED: Final = "SELECT 1 FROM i3_handed WHERE id = ?"
 NOT_HANDED: Final = "DELETE FROM i3_handed WHERE id = ?"
+LEFT_OPEN: Final = (
+    "SELECT id, frame FROM i3_handed WHERE id NOT IN"
+    " (SELECT id FROM outbox UNION ALL SELECT id FROM outbox_dead) ORDER BY at_ms"
+)
 WAITING: Final = "SELECT count(*) FROM outbox WHERE destination = ?"
 SET_VALUE: Final = (
     "INSERT INTO i3_value VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -48,7 +48,13 @@ def asked_as(id_: str) -> str:
 
 
 class Unconfirmed:
-    """The messages of one connection, oldest first."""
+    """The messages of one connection, oldest first.
+
+    Attributes:
+        bytes: of all.
+        since_probe: messages since the last probe.
+        settled: ids of those that had waited durably and whose fate is known now: a mark of them can go.
+    """
 
     def __init__(self) -> None:
         self._handed: deque[Handed] = deque()
@@ -56,6 +62,7 @@ class Unconfirmed:
         self._probed = 0
         self.bytes = 0
         self.since_probe = 0
+        self.settled: list[str] = []
 
     def __len__(self) -> int:
         return len(self._handed)
@@ -91,20 +98,32 @@ class Unconfirmed:
     def read_up_to(self, number: int) -> None:
         """The router answered the message with that number."""
         while self._handed and self._handed[0].number <= number:
-            self.bytes -= self._handed.popleft().size
+            self._settle(self._handed.popleft())
+
+    def keep(self, id_: str) -> None:
+        """The fate of this one is open again."""
+        if id_ in self.settled:
+            self.settled.remove(id_)
 
     def presumed(self, before: float) -> None:
         """What was handed over before then has reached the router's machine: its kernel would have told ours."""
         while self._handed and self._handed[0].at < before:
-            self.bytes -= self._handed.popleft().size
+            self._settle(self._handed.popleft())
 
     def lost(self) -> list[Handed]:
         """The connection is gone: return what has an unknown fate, and begin anew."""
         left = list(self._handed)
+        for each in left:
+            self._settle(each)
         self._handed.clear()
         self._probed = self._number
         self.bytes = self.since_probe = 0
         return left
+
+    def _settle(self, handed: Handed) -> None:
+        self.bytes -= handed.size
+        if handed.was_queued:
+            self.settled.append(handed.id)
 
 
 class Recent:
