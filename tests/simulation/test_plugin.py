@@ -102,7 +102,8 @@ def test_many_seeds_are_shared_out_as_parts_that_together_are_all(
         """
     )
     given = ("-p", "no:asyncio", "test_it.py")
-    result = pytester.runpytest_subprocess(*given, "--sim-chunk=4")  # the seeds of this run are not its own
+    # In a process of its own: the first seed of this run is not that run's.
+    result = pytester.runpytest_subprocess(*given, "--sim-chunk=4")
     result.assert_outcomes(passed=5, failed=1)
     text = result.stdout.str()
     assert "simulated: " in text
