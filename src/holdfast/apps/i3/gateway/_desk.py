@@ -124,6 +124,7 @@ class Desk:
         self.sender: SendsPackets
         self.link: HoldsLink
         self.waits_again: Callable[[WaitAgain], object]
+        self.settles: Callable[[list[str]], object]
         self.packets_received = 0
         self.bad_frames = 0
 
@@ -203,7 +204,7 @@ class Desk:
     def arm(self) -> None:
         """Look when there is something to do next, and set the one timer."""
         if self.machine.unconfirmed.settled:
-            self.keeper.settled(self.machine.unconfirmed.settled)
+            self.settles(self.machine.unconfirmed.settled)
             self.machine.unconfirmed.settled = []
         at = self.machine.next_at
         turn_at = self.sender.next_at

@@ -85,6 +85,9 @@ class Queue:
         self._given_up = asyncio.Event()
         self._given_up.set()  # the last process may have left some
         self._left_open: list[tuple[str, bytes]] = []
+        self._noted: set[str] = set()
+        self._known: set[str] = set()
+        self._refused: dict[str, WaitAgain] = {}
         self.waiting = 0
         self.expired = 0
         self.fate_unknown = 0
@@ -136,6 +139,9 @@ class Queue:
         if times > AGAIN_MAX:
             self._give_up(handed, refused.message)
             return
+        if handed.id not in self._noted:
+            self._refused[handed.id] = refused  # the outbox has to note first that it left
+            return
         self.waiting += 1
         task = asyncio.get_running_loop().create_task(
             self._put_again(refused, f"{base}{AGAIN}{times}"), name=f"holdfast-i3-again {base}"
@@ -146,6 +152,8 @@ class Queue:
     async def _put_again(self, refused: WaitAgain, id_: str) -> None:
         frame = mudmode.packet(list(refused.handed.value), self._desk.settings.charset)
         delay, before = self._desk.settings.retry_delay, refused.handed.id
+
+        self._noted.discard(before)
 
         def forget_mark(connection: sqlite3.Connection) -> None:
             connection.execute(store.NOT_HANDED, (before,))
@@ -161,7 +169,7 @@ class Queue:
     def _give_up(self, handed: Handed, why: str) -> None:
         fault = Fault.UNKNOWN_DESTINATION
         self._desk.tell(self._desk.machine.faults.failed(fault, why, handed.id, handed.value))
-        self._desk.keeper.settled([handed.id])
+        self.settled([handed.id])
 
     def wake(self) -> None:
         """A router is there."""
@@ -201,9 +209,26 @@ class Queue:
         assert isinstance(value, list), "a packet is an array"
         self._desk.tell(self._desk.machine.faults.failed(code, message, id_, value))
 
+    def settled(self, ids: list[str]) -> None:
+        """The fate of these is known: their marks go, but not before the outbox has noted that they left."""
+        noted = [id_ for id_ in ids if id_ in self._noted]
+        self._noted.difference_update(noted)
+        self._known.update(id_ for id_ in ids if id_ not in noted)
+        if noted:
+            self._desk.keeper.settled(noted)
+
     def _left(self, change: Change) -> None:
-        if change.destination == ROUTER:
-            self.waiting -= 1
+        if change.destination != ROUTER:
+            return
+        self.waiting -= 1
+        if change.id in self._known:
+            self._known.discard(change.id)
+            self._desk.keeper.settled([change.id])
+        else:
+            self._noted.add(change.id)
+            refused = self._refused.pop(change.id, None)
+            if refused is not None:
+                self.again(refused)
 
     def _given_up_on(self, change: Change) -> None:
         if change.destination != ROUTER:

@@ -94,6 +94,7 @@ class Gateway:
         self._queue = Queue(desk, self._sender)
         self._link.sender, self._link.queue = self._sender, self._queue
         desk.sender, desk.link, desk.waits_again = self._sender, self._link, self._queue.again
+        desk.settles = self._queue.settled
         self._voice = Voice(desk, self._sender, self._queue)
         self._subscriptions = Channels(desk, self._sender)
         self._asking = Asking(desk, self._sender)
