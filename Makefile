@@ -32,17 +32,13 @@ check: setup ## lint, types, floors, unit tests: under a minute
 simulation: setup ## our promises in virtual time, with seeds that were never tried (SEEDS=10: ten times as many)
 	@$(TIMED) "simulation" $(BIN)/pytest -q -s tests/simulation -n 2 --dist loadgroup --sim-chunk=100 --sim-fresh --sim-factor=$(SEEDS)
 
-# A test of real time that fails while others share its two cores is tried again by itself; one that is wrong fails again.
 test: setup pages .venv/chromium ## everything: check, web tests, integration, browser
 	@$(MAKE) --no-print-directory check
 	@$(TIMED) "web unit tests" $(BIN)/python scripts/web_test.py
 	@$(MAKE) --no-print-directory simulation
-	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration -m "not alone" -n 2 --dist loadgroup -raP --durations=5 \
-	  || $(TIMED) "integration tests that failed beside others, again" $(BIN)/pytest -q tests/integration -m "not alone" --lf
-	@$(TIMED) "integration tests, one by one" $(BIN)/pytest -q -s tests/integration -m alone --durations=5 \
-	  || $(TIMED) "integration tests that failed, again" $(BIN)/pytest -q -s tests/integration -m alone --lf
-	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 2 --dist loadgroup --durations=5 \
-	  || $(TIMED) "browser tests that failed beside others, again" $(BIN)/pytest -q tests/browser --lf
+	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration -m "not alone" -n 2 --dist loadgroup -raP --durations=5
+	@$(TIMED) "integration tests, one by one" $(BIN)/pytest -q -s tests/integration -m alone --durations=5
+	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 2 --dist loadgroup --durations=5
 
 lock: setup ## write the lock files anew
 	@$(BIN)/python -m pip install --quiet uv && $(BIN)/python scripts/lock.py

@@ -59,10 +59,10 @@ def by_hand() -> None:
             case {"do": "fork", "file": path}:
                 if os.fork() == 0:
                     Path(path).write_text(str(os.getpid()))
-                    time.sleep(600)
+                    time.sleep(600)  # a grandchild that has to be ended by whoever ends its parent
                 say(t="reply", n=number, body=os.getpid())
             case {"do": "hang"}:
-                time.sleep(600)
+                time.sleep(600)  # deaf, until the test sees it killed
             case {"do": "ignore"}:
                 pass
             case _:
