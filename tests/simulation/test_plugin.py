@@ -105,8 +105,8 @@ def test_many_seeds_are_shared_out_as_parts_that_together_are_all(
     # In a process of its own: the first seed of this run is not that run's.
     result = pytester.runpytest_subprocess(*given, "--sim-chunk=4")
     result.assert_outcomes(passed=5, failed=1)
-    text = result.stdout.str()
-    assert "simulated: " in text
+    assert "simulated: " in result.stdout.str()
+    text, _, _ = result.stdout.str().partition("short test summary info")
     (command,) = re.findall(r"To repeat it:\s+E?\s+(pytest .*)", text)
     assert "'test_it.py::test_seeds[b]' --sim-seed=9" in command
     tried = Counter((pytester.path / "tried").read_text().split())

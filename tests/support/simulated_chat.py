@@ -41,12 +41,18 @@ class Person:
         self.town = town
         self.host = host
         self.name = host.name
-        self.node: Node | None = None
+        self._node: Node | None = None
+        self._process = host.process
         self.accepted: dict[str, int] = Counter()
         self.shown: Counter[tuple[str, str]] = Counter()
         self.said_at: dict[str, float] = {}
         self.shown_at: dict[str, float] = {}
         self.is_done = False
+
+    @property
+    def node(self) -> Node | None:
+        """That of this life; None while it is dead or wakes up."""
+        return self._node if self._process is self.host.process else None
 
     async def live(self) -> None:
         """Meet those whom the plan says, say so many things to each, and stay."""
@@ -54,7 +60,7 @@ class Person:
         keystore = Keystore(sha256(self.name.encode()).digest(), self.host)
         async with Database(folder / "node.db", NODE_MIGRATIONS) as database:
             async with Node(database, keystore, self.town.settings, world=self.host) as node:
-                self.node = node
+                self._node, self._process = node, self.host.process
                 node.on_message(self.on_message)
                 me = (
                     node.identities[0] if node.identities else await node.create_identity(self.name)
@@ -190,7 +196,7 @@ class Town:
             what="everybody has said everything",
         )
         await self.until(
-            lambda: not any(person.node and person.node.queue().waiting for person in self.people),
+            lambda: all(person.node and not person.node.queue().waiting for person in self.people),
             within=within,
             what="the retry queue empties after healing",
         )
