@@ -16,6 +16,7 @@ from holdfast.connection.pool import ConnectionPool, PoolSettings
 from holdfast.connection.quality import Grade, Quality
 from holdfast.connection.settings import ConnectionSettings
 from holdfast.connection.states import ConnectionState, Reason, StateChange
+from holdfast.connection.thread import LoopThread
 from holdfast.connection.transport import Receiver, Transport
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Lines",
     "Listener",
     "ListenerSettings",
+    "LoopThread",
     "Peer",
     "PoolSettings",
     "Quality",

@@ -9,11 +9,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.connection.connection import ReliableConnection
+from holdfast.connection.thread import LoopThread
 from holdfast.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
@@ -46,21 +45,16 @@ class BlockingConnection:
         self._endpoints = endpoints
         self._settings = settings
         self._on_change = on_change
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: LoopThread | None = None
         self._connection: ReliableConnection | None = None
-        self._thread: threading.Thread | None = None  # noqa: TID251 - for callers without asyncio
 
     def __enter__(self) -> Self:
         """Start; raises ValueError when an endpoint is none."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(  # noqa: TID251 - for callers without asyncio
-            target=self._loop.run_forever, name="holdfast-connection", daemon=True
-        )
-        self._thread.start()
+        self._thread = LoopThread("holdfast-connection")
         try:
             self._run(self._start())
         except BaseException:
-            self._stop_loop()
+            self._stop()
             raise
         return self
 
@@ -74,10 +68,10 @@ class BlockingConnection:
 
     def close(self) -> None:
         """Say goodbye, close, end the thread; harmless when it was closed."""
-        if self._connection is not None and self._loop is not None:
+        if self._connection is not None:
             self._run(self._connection.close())
             self._connection = None
-            self._stop_loop()
+            self._stop()
 
     @property
     def state(self) -> ConnectionState:
@@ -123,18 +117,10 @@ class BlockingConnection:
         return self._connection
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        assert self._loop is not None, "it was entered"
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C in the caller's thread ends the waiting in ours
-            raise
+        assert self._thread is not None, "it was entered"
+        return self._thread.run(work)
 
-    def _stop_loop(self) -> None:
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()

@@ -10,13 +10,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import threading
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from holdfast.apps.i3.client.client import I3Client
 from holdfast.apps.i3.client.methods import Methods
+from holdfast.connection import LoopThread
 from holdfast.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
@@ -64,21 +63,16 @@ class BlockingI3Client:
         self._make: Callable[[], I3Client] = lambda: I3Client(
             endpoint, api_key, after=after, settings=settings
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: LoopThread | None = None
         self._client: I3Client | None = None
-        self._thread: threading.Thread | None = None  # noqa: TID251 - for callers without asyncio
 
     def __enter__(self) -> Self:
         """Start; raises ValueError when the endpoint is none."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(  # noqa: TID251 - for callers without asyncio
-            target=self._loop.run_forever, name="holdfast-i3-client", daemon=True
-        )
-        self._thread.start()
+        self._thread = LoopThread("holdfast-i3-client")
         try:
             self._run(self._start())
         except BaseException:
-            self._stop_loop()
+            self._stop()
             raise
         return self
 
@@ -95,7 +89,7 @@ class BlockingI3Client:
         client, self._client = self._client, None
         if client is not None:
             self._run(client.close())
-            self._stop_loop()
+            self._stop()
 
     @property
     def position(self) -> int:
@@ -154,18 +148,10 @@ class BlockingI3Client:
         return self._client
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        assert self._loop is not None, "it was entered"
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C in the caller's thread ends the waiting in ours
-            raise
+        assert self._thread is not None, "it was entered"
+        return self._thread.run(work)
 
-    def _stop_loop(self) -> None:
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
