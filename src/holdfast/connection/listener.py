@@ -239,7 +239,8 @@ class Listener:
         except OSError as error:
             self._is_listening = False
             raise NetworkError(
-                f"{self.name} cannot listen on {host}:{port}: {error.strerror or error}.",
+                f"{self.name} cannot listen on {host}:{port}: {error.strerror or error}. "
+                "Another program may have the port, or the address is none of this machine.",
                 code=ErrorCode.NETWORK_CONNECTION_FAILED,
                 original=error,
             ) from error

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import limits
 from holdfast.connection import Listener, ListenerSettings
-from holdfast.errors import NetworkError, RemoteProtocolError, StorageError
+from holdfast.errors import ErrorCode, NetworkError, RemoteProtocolError, StorageError
 from holdfast.mailbox import store
 from holdfast.mailbox.key import NONCE_BYTES
 from holdfast.mailbox.machine import MailboxMachine
@@ -36,7 +36,7 @@ from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from holdfast.connection import Peer
     from holdfast.mailbox.address import GatewayAddress
@@ -49,11 +49,19 @@ log = logging.getLogger("holdfast.mailbox")
 SWEEP: Final = 600.0
 """Seconds between two looks at what has been there too long."""
 
+AGAIN: Final = 10.0
+"""Seconds after a failure of the disk until it is looked at again, whether or not somebody asks for it."""
+
+LAST_WRITES: Final = 10.0
+"""Seconds that the disk has for what came, at the end (then nobody is told what became of it)."""
+
 RETRY: Final = 2.0
 """Seconds after which a client may try again what the disk did not take."""
 
 READ_PATIENCE: Final = 30.0
 """Seconds that a reader may take to read what was sent to it (cut)."""
+
+_LEAVE: Final = "The gateway ends; it may be back soon."
 
 _QUEUE: Final = 4 * 1024 * limits.KIB
 """Bytes that may wait for a connection; handing out stops far below (a slow reader is cut)."""
@@ -94,6 +102,9 @@ class Gateway:
         self._visitors: dict[int, _Visitor] = {}
         self._last_visitor = 0
         self._has_flush = False
+        self._is_open = False
+        self._has_failed = asyncio.Event()
+        self._commit_listeners: list[Callable[[float], object]] = []
         self._writing: set[asyncio.Future[list[Kept]]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         how = self.settings
@@ -124,27 +135,52 @@ class Gateway:
         self._birth = asyncio.get_running_loop().time() - age
         self._machine = MailboxMachine(self._pin, self.settings, boxes, last=last)
         await self._pipes.start(host)
+        self._is_open = True  # before somebody can have connected
         port = await self._listener.start(host, port)
         self._spawn(self._look_after(), "sweep")
         log.info("gateway: %d mailboxes, %d envelopes", len(boxes), self._machine.held)
         return port
 
     async def stop(self, within: float = 2.0) -> None:
-        """Take nobody any more, write what came, answer, and close.
+        """Tell everybody, take nothing any more, write what came, answer, and close.
 
         Args:
             within: seconds for clients to take leave.
         """
+        self._is_open = False
+        leave = encode(Refused(0, ErrorCode.SERVER_RESTARTING, _LEAVE, round(1000 * RETRY)))
+        for visitor in self._visitors.values():
+            visitor.peer.send(leave)
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._flush()
-        while self._writing:
-            await asyncio.wait(self._writing)
+        if self._writing:
+            _, late = await asyncio.wait(self._writing, timeout=LAST_WRITES)
+            if late:
+                log.warning("the disk is slow: %d writes are not answered", len(late))
             await asyncio.sleep(0)  # so that the answers are sent
         await self._pipes.stop()
         await self._listener.stop(within)
+
+    def abort(self) -> None:
+        """Wait for nobody any more: cut all connections, so that a ``stop`` comes to its end."""
+        self._is_open = False
+        for writing in tuple(self._writing):
+            writing.cancel()  # what it writes is written all the same
+        for peer in tuple(self._listener.peers):
+            peer.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens and takes requests."""
+        return self._is_open
+
+    def on_commit(self, listener: Callable[[float], object]) -> Callable[[float], object]:
+        """Call back with the seconds of each write that was committed; usable as a decorator."""
+        self._commit_listeners.append(listener)
+        return listener
 
     def statistics(self) -> dict[str, object]:
         """Return figures, none of which names anybody.
@@ -179,6 +215,8 @@ class Gateway:
 
     def received(self, visitor: _Visitor, message: bytes) -> None:
         """Take a message of a visitor."""
+        if not self._is_open:
+            return  # what is not answered is asked again, here or elsewhere
         try:
             request = read_request(message)
         except RemoteProtocolError as error:
@@ -209,7 +247,7 @@ class Gateway:
             match effect:
                 case Send():
                     self._send(visitor, encode(effect.message))
-                case Fetch():
+                case Fetch() if self._is_open:
                     self._spawn(self._fetch(visitor, effect), "fetch")
                 case Proved():
                     visitor.peer.proved()
@@ -223,7 +261,8 @@ class Gateway:
     def _send(self, visitor: _Visitor, message: bytes) -> None:
         peer, client = visitor.peer, visitor.client
         peer.send(message)
-        if peer.queued > limits.MAILBOX_READER_QUEUE and not client.is_congested:
+        is_much = peer.queued > limits.MAILBOX_READER_QUEUE
+        if is_much and not client.is_congested and self._is_open:
             self._machine.readers.congested(client)
             self._spawn(self._drain(visitor), "drain")
 
@@ -263,9 +302,12 @@ class Gateway:
             self._not_written(notes, error)
             return
         self._writing.add(writing)
-        writing.add_done_callback(partial(self._written, notes))
+        began = asyncio.get_running_loop().time()
+        writing.add_done_callback(partial(self._written, notes, began))
 
-    def _written(self, notes: list[Note], writing: asyncio.Future[list[Kept]]) -> None:
+    def _written(
+        self, notes: list[Note], began: float, writing: asyncio.Future[list[Kept]]
+    ) -> None:
         self._writing.discard(writing)
         if writing.cancelled():
             self._not_written(notes, StorageError("The write was cancelled."))
@@ -276,9 +318,16 @@ class Gateway:
             return
         self._machine.committed(notes, writing.result())
         self._act()
+        if self._commit_listeners:
+            took = asyncio.get_running_loop().time() - began
+            for listener in self._commit_listeners:
+                listener(took)
 
     def _not_written(self, notes: list[Note], error: BaseException) -> None:
-        log.warning("%d changes are refused: %s", len(notes), error)
+        if not self._has_failed.is_set():  # once for each look at the disk, not for each request
+            log.warning("%d changes are refused: %s", len(notes), error)
+        self._has_failed.set()
+        self._machine.counts["not written"] += len(notes)
         retry_after = getattr(error, "retry_after", None)
         self._machine.failed(notes, RETRY if retry_after is None else retry_after)
         self._act()
@@ -287,10 +336,16 @@ class Gateway:
 
     async def _look_after(self) -> None:
         while True:
+            self._has_failed.clear()
             self._machine.sweep(self._now())
             self._act()
-            await asyncio.sleep(SWEEP)
-            await self._pipes.refresh()
+            try:
+                async with asyncio.timeout(SWEEP):
+                    await self._has_failed.wait()
+            except TimeoutError:
+                await self._pipes.refresh()
+            else:
+                await asyncio.sleep(AGAIN)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time() - self._birth

@@ -265,6 +265,7 @@ class MailboxMachine:
                 case Acknowledged():
                     self._acknowledged(note, len(result.removed))
                 case Seen():
+                    note.mailbox.seen_day = note.day
                     self._read(note)
                 case NewMailbox():
                     note.mailbox.token = note.token
@@ -276,7 +277,7 @@ class MailboxMachine:
                     self.counts["expired"] += len(result.removed)
 
     def failed(self, notes: Sequence[Note], retry_after: float) -> None:
-        """A transaction was not committed: undo its notes, and refuse them."""
+        """A transaction was not committed: undo its notes, and refuse them; reading needs no room, so it goes on."""
         for note in reversed(notes):
             match note:
                 case NewEnvelope():
@@ -286,12 +287,15 @@ class MailboxMachine:
                     self._remove(note.mailbox)
                 case Gone():
                     self._add(note.mailbox)
-                case Expired():
+                case Expired() | Seen():
                     continue
             if note.client is not None:
                 text = "The gateway's disk does not take it now."
                 code = ErrorCode.STORAGE_UNAVAILABLE
                 self._refuse(note.client, note.n, code, text, retry_after)
+        for note in notes:
+            if isinstance(note, Seen):
+                self._read(note)  # that its reader was here is noted at his next visit
 
     def sweep(self, now: float) -> None:
         """Note what has been there too long; called now and then."""
@@ -329,7 +333,6 @@ class MailboxMachine:
         if self._boxes.get(box.address) is not box:
             self._refuse(note.client, note.n, ErrorCode.MAILBOX_UNKNOWN, _UNKNOWN)
             return
-        box.seen_day = note.day
         self.readers.begin(box, note.client)
         self._done(note.client, note.n, "subscribed")
         self.readers.advance(box)

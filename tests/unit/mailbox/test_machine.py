@@ -9,7 +9,17 @@ from holdfast.errors import ErrorCode
 from holdfast.mailbox import wire
 from holdfast.mailbox.key import MailboxKey, Purpose, token_hash
 from holdfast.mailbox.machine import MailboxMachine
-from holdfast.mailbox.record import Cut, Expired, Fetch, Gone, Kept, NewEnvelope, Removed, Send
+from holdfast.mailbox.record import (
+    Cut,
+    Expired,
+    Fetch,
+    Gone,
+    Kept,
+    NewEnvelope,
+    Removed,
+    Seen,
+    Send,
+)
 from holdfast.mailbox.settings import GatewaySettings
 
 if TYPE_CHECKING:
@@ -93,6 +103,34 @@ def test_what_the_disk_did_not_take_is_refused_and_its_room_given_back() -> None
     answer = refusal(gateway, client)
     assert (answer.code, answer.retry_ms) == (ErrorCode.STORAGE_UNAVAILABLE, 5000)
     assert (gateway.held, gateway.size) == (0, 0)
+
+
+def test_a_mailbox_can_be_read_though_the_disk_takes_nothing() -> None:
+    gateway, client = with_mailbox()
+    subscribe(gateway, client, OWNER, now=DAY)
+    gateway.failed(gateway.take_notes(), 5.0)
+    answer, fetch = gateway.take_effects()
+    assert isinstance(answer, Send)
+    assert answer.message == wire.Done(2)
+    assert isinstance(fetch, Fetch)
+    subscribe(gateway, client, OWNER, now=DAY)
+    (note,) = gateway.take_notes()
+    assert isinstance(note, Seen)
+    assert note.mailbox.seen_day != note.day, "the visit is still to be written"
+
+
+def test_a_mailbox_that_the_disk_did_not_take_cannot_be_read() -> None:
+    gateway = machine()
+    client = connect(gateway)
+    create(gateway, client, OWNER)
+    subscribe(gateway, client, OWNER)
+    gateway.failed(gateway.take_notes(), 5.0)
+    created, read = said(gateway, client)
+    assert isinstance(created, wire.Refused)
+    assert created.code == ErrorCode.STORAGE_UNAVAILABLE
+    assert isinstance(read, wire.Refused)
+    assert read.code == ErrorCode.MAILBOX_UNKNOWN
+    assert not client.reads
 
 
 def test_a_mailbox_that_was_not_committed_is_none() -> None:
