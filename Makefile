@@ -32,7 +32,7 @@ check: setup ## lint, types, floors, unit tests: under a minute
 simulation: setup ## our promises in virtual time, with seeds that were never tried (SEEDS=10: ten times as many)
 	@$(TIMED) "simulation" $(BIN)/pytest -q -s tests/simulation -n 2 --dist loadgroup --sim-chunk=100 --sim-fresh --sim-factor=$(SEEDS)
 
-test: setup pages .venv/chromium ## everything: check, web tests, integration, browser
+test: setup pages .venv/chromium .venv/tor ## everything: check, web tests, integration, browser
 	@$(MAKE) --no-print-directory check
 	@$(TIMED) "web unit tests" $(BIN)/python scripts/web_test.py
 	@$(MAKE) --no-print-directory simulation
@@ -69,3 +69,6 @@ $(BIN)/python: | check-python
 
 .venv/chromium: | $(BIN)/python
 	@sh scripts/chromium.sh > $@.new && mv $@.new $@
+
+.venv/tor: | $(BIN)/python
+	@sh scripts/tor.sh > $@.new && mv $@.new $@
