@@ -107,7 +107,9 @@ def demo(
 @program.command()
 def gateway(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8410,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 8410,
     data: Annotated[Path, typer.Option(help="Folder for the key and all mailboxes.")] = Path(
         "gateway"
     ),
@@ -121,6 +123,12 @@ def gateway(
     onion: Annotated[
         str | None, typer.Option(help="Its onion service, for clients that use Tor.")
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            help="Port, or host:port, of health, metrics and dashboard; of this machine alone without a host."
+        ),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning, error.")] = "info",
 ) -> None:
     """Run a gateway: mailboxes for people it does not know, and pipes to other gateways.
@@ -132,10 +140,17 @@ def gateway(
     from holdfast.ops import configure_logging  # noqa: PLC0415 - as above
 
     with _told():
-        configure_logging(log_level)
+        recent = configure_logging(log_level)
         shell.run(
             shell.GatewayOptions(
-                host, port, data, pipe_to or [], public_host=public_host, onion=onion
+                host,
+                port,
+                data,
+                pipe_to or [],
+                public_host=public_host,
+                onion=onion,
+                http=http,
+                recent=recent,
             )
         )
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ from holdfast import limits
 from holdfast.connection import Listener, ListenerSettings
 from holdfast.errors import ErrorCode, NetworkError, RemoteProtocolError, StorageError
 from holdfast.mailbox import store
+from holdfast.mailbox.figures import GatewayFigures
 from holdfast.mailbox.key import NONCE_BYTES
 from holdfast.mailbox.machine import MailboxMachine
 from holdfast.mailbox.pipes import Pipes
@@ -182,26 +184,23 @@ class Gateway:
         self._commit_listeners.append(listener)
         return listener
 
-    def statistics(self) -> dict[str, object]:
-        """Return figures, none of which names anybody.
-
-        Returns:
-            ``connections``, ``mailboxes``, ``envelopes``, ``bytes`` and ``pipes`` now; ``counts`` since the start:
-            what was done and refused, by name; ``accepted``, ``refused`` and ``slow`` connections.
-        """
-        machine = self._machine
-        counts = {**machine.counts, "handed over": machine.readers.handed_over}
-        return {
-            "connections": len(self._visitors),
-            "mailboxes": len(machine),
-            "envelopes": machine.held,
-            "bytes": machine.size,
-            "pipes": self._pipes.open,
-            "counts": {**counts, **{f"pipes {k}": v for k, v in self._pipes.counts.items()}},
-            "accepted": self._listener.accepted,
-            "refused": self._listener.refused,
-            "slow": self._listener.slow,
-        }
+    def statistics(self) -> GatewayFigures:
+        """Return figures, none of which names anybody."""
+        machine, pipes = self._machine, self._pipes
+        counts = Counter(machine.counts)
+        counts["handed over"] = machine.readers.handed_over
+        counts.update({f"pipes {name}": count for name, count in pipes.counts.items()})
+        return GatewayFigures(
+            connections=len(self._visitors),
+            mailboxes=len(machine),
+            envelopes=machine.held,
+            size=machine.size,
+            pipes=pipes.open,
+            accepted=self._listener.accepted,
+            refused=self._listener.refused,
+            slow=self._listener.slow,
+            counts=counts,
+        )
 
     # --- what clients do --------------------------------------------------------------------
 

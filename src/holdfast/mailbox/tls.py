@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 CERTIFICATE: Final = "gateway.pem"
 """The file with a gateway's key and certificate."""
 
+_PUT_BACK: Final = (
+    "Put your copy of the file back; a gateway with another key begins in an empty folder."
+)
+
 _BEGIN: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _WITHOUT_END: Final = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
 _NAME: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "holdfast gateway")])
@@ -86,7 +90,9 @@ def pin_of_file(path: Path) -> bytes:
     except OSError as error:
         raise StorageError(f"Cannot read {path}: {error}.", original=error) from error
     except ValueError as error:
-        raise CryptoError(f"There is no certificate in {path}: {error}.", original=error) from error
+        raise CryptoError(
+            f"There is no certificate in {path}, or it is damaged. {_PUT_BACK}", original=error
+        ) from error
 
 
 def server_context(path: Path) -> ssl.SSLContext:
@@ -102,10 +108,13 @@ def server_context(path: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     try:
-        context.load_cert_chain(path)
+        context.load_cert_chain(
+            path, password=""
+        )  # a key with a password is refused, nobody is asked
     except (OSError, ssl.SSLError) as error:
         raise CryptoError(
-            f"The key and the certificate in {path} cannot be used: {error}.", original=error
+            f"The key in {path} is damaged, or is not that of its certificate. {_PUT_BACK}",
+            original=error,
         ) from error
     return context
 

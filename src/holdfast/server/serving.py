@@ -40,8 +40,13 @@ def inherited(environment: Mapping[str, str] | None = None) -> socket.socket | N
     return listener
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Open the socket to listen on, before anything else is started.
+
+    Args:
+        host: address.
+        port: of TCP; 0 for a free one.
+        option: by which a person chooses the port.
 
     Raises:
         NetworkError: 1002; the address is taken or is not ours.
@@ -55,7 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise NetworkError(
             f"Cannot listen on {host}:{port}: {error.strerror}. "
-            "Another program may have the port: give another --port, or 0 for a free one.",
+            f"Another program may have the port: give another {option}, or 0 for a free one.",
             code=ErrorCode.NETWORK_CONNECTION_FAILED,
             original=error,
         ) from error
