@@ -317,6 +317,9 @@ NODE_ACK_EVERY: Final = 16
 NODE_SENDING_MAX: Final = 64
 """Deposits of one node under way at the same time (others wait for their turn)."""
 
+NODE_KEYS_KEPT: Final = 256
+"""Keys of each kind that a node keeps ready, of contacts it talks with (the one unused longest is made again)."""
+
 NODE_TAKEN_MAX: Final = 256
 """Envelopes that are opened and stored in one transaction (others wait for the next)."""
 
@@ -328,6 +331,9 @@ NODE_SEARCH_MAX: Final = 50_000
 
 NODE_REKEY_INTERVAL: Final = 3600.0
 """Seconds between two new sessions with one contact at least (a broken one waits)."""
+
+NODE_ASK_INTERVAL: Final = 30.0
+"""Seconds between two requests for a new session (not repeated sooner); the first may have been lost."""
 
 NODE_ROOM_KEYS_MAX: Final = 1_000
 """Keys of one contact in all rooms (the oldest is forgotten; what it encrypted cannot be read)."""
@@ -433,6 +439,12 @@ PIPE_BUFFER: Final = 256 * KIB
 
 MAILBOX_CALLS_MAX: Final = 4_096
 """Requests of a client to one gateway that are not answered yet (OutboxFullError)."""
+
+MAILBOX_RETRY_MAX: Final = 3600.0
+"""Seconds that a gateway may ask us to wait (a longer time is taken as this one): a lie must not silence a message."""
+
+PIPE_RETRY_MAX: Final = 10.0
+"""Seconds that a gateway may let us wait for a pipe (likewise): after two attempts another gateway is asked to pipe."""
 
 MAILBOX_LINES_MAX: Final = 256
 """Connections of a client to one gateway, where each mailbox has its own (the one unused longest is closed)."""

@@ -20,9 +20,13 @@ from holdfast.errors import (
     ResilienceError,
     StorageError,
 )
+from holdfast.mailbox.wire import readable
 
 if TYPE_CHECKING:
     from holdfast.mailbox.wire import Done, Refused, Welcome
+    from holdfast.world import World
+
+NUMBER_MAX: Final = 2**32 - 1
 
 _CLASSES: Final[dict[int, type[ResilienceError]]] = {
     ErrorCode.MAILBOX_UNKNOWN: MailboxUnknownError,
@@ -40,10 +44,18 @@ _CLASSES: Final[dict[int, type[ResilienceError]]] = {
 
 
 class Calls:
-    """The requests of one connection; numbers are never used twice, so an answer that is late finds nobody."""
+    """The requests of one connection after the other, in numbers that do not come again.
 
-    def __init__(self) -> None:
-        self._last = 0
+    So an answer that is late finds nobody. Each connection begins at a number of its own: one that went on where
+    another one ended would tell the gateway that both are the same client's.
+
+    Args:
+        world: secrets.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._last = self._anywhere()
         self._waiting: dict[int, asyncio.Future[Done | Welcome]] = {}
 
     def __len__(self) -> int:
@@ -59,7 +71,7 @@ class Calls:
             raise OutboxFullError(
                 f"{len(self._waiting)} requests wait for this gateway already.", retry_after=1.0
             )
-        self._last = self._last % (2**32 - 1) + 1
+        self._last = self._last % NUMBER_MAX + 1
         answer: asyncio.Future[Done | Welcome] = asyncio.get_running_loop().create_future()
         self._waiting[self._last] = answer
         return self._last, answer
@@ -83,6 +95,7 @@ class Calls:
     def lost(self, reason: str) -> None:
         """The connection is gone: nobody knows what became of these."""
         waiting, self._waiting = self._waiting, {}
+        self._last = self._anywhere()
         for answer in waiting.values():
             if not answer.done():
                 answer.set_exception(
@@ -93,10 +106,13 @@ class Calls:
                 )
                 answer.exception()  # whoever asked may have gone meanwhile
 
+    def _anywhere(self) -> int:
+        return int.from_bytes(self._world.secret_bytes(4)) % NUMBER_MAX
+
 
 def error_of(answer: Refused) -> ResilienceError:
     """Make the error that a refusal means."""
     kind = _CLASSES.get(answer.code, DeliveryError)
     code = ErrorCode(answer.code) if answer.code in set(ErrorCode) else ErrorCode.DELIVERY_FAILED
-    retry_after = answer.retry_ms / 1000 if answer.retry_ms else None
-    return kind(answer.text, code=code, retry_after=retry_after)
+    retry_after = min(answer.retry_ms / 1000, limits.MAILBOX_RETRY_MAX) or None
+    return kind(readable(answer.text), code=code, retry_after=retry_after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.connection import ConnectionState, ReliableConnection
 from holdfast.errors import ConnectionFailedError, NetworkTimeoutError, RemoteProtocolError
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 log = logging.getLogger("holdfast.mailbox")
+
+LATE: Final = 3.0
+"""Seconds after which an answer is late. A circuit of Tor whose other end has gone may stay silent for forty."""
+
+DOUBT: Final = 5.0
+"""Seconds that the other end has then to show that it is there."""
 
 
 class Line:
@@ -68,10 +74,12 @@ class Line:
         self.connection = ReliableConnection(endpoint, settings=how, name=name, world=world)
         self.nonce: bytes | None = None
         self._is_reading = is_reading
-        self._calls = Calls()
+        self._calls = Calls(world)
         self._hello = 0
         self._on_ready = on_ready
         self._on_push = on_push
+        self._trouble = ""
+        self._doubted_until = 0.0
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self.connection.on_change(self._changed)
@@ -116,18 +124,30 @@ class Line:
         """
         self.start()
         number, answer = self._calls.begin()
+        late: asyncio.TimerHandle | None = None
         try:
             async with asyncio.timeout(within):
                 if self._is_reading:
                     await self._greeted()
                 await self.connection.send(encode(make(number)))
+                late = asyncio.get_running_loop().call_later(LATE, self.doubt)
                 await answer
         except TimeoutError as error:
+            why = f": {self._trouble}" if self._trouble else "."
             raise NetworkTimeoutError(
-                f"The gateway {self.connection.name} did not answer within {within:g} s."
+                f"The gateway {self.connection.name} did not answer within {within:g} s{why}"
             ) from error
         finally:
+            if late is not None:
+                late.cancel()
             self._calls.end(number)
+
+    def doubt(self) -> None:
+        """Something is late: see whether the other end is still there. Once asked, it is given its time."""
+        now = asyncio.get_running_loop().time()
+        if self.connection.state is ConnectionState.CONNECTED and now >= self._doubted_until:
+            self._doubted_until = now + 2 * DOUBT
+            self.connection.probe(DOUBT)
 
     async def _greeted(self) -> None:
         while self.nonce is None:
@@ -137,7 +157,9 @@ class Line:
                 raise ConnectionFailedError(f"{self.connection.name} is closed.")
 
     def _changed(self, change: StateChange) -> None:
+        self._trouble = change.message
         if change.new is ConnectionState.CONNECTED:
+            self._doubted_until = 0.0
             if self._is_reading:
                 # Not a handshake: what waits to be read from the connection before would be taken for its answer.
                 self._hello, answer = self._calls.begin()

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast import limits
 from holdfast.connection import ConnectionQualityMonitor, ConnectionState
@@ -58,6 +59,9 @@ log = logging.getLogger("holdfast.mailbox")
 
 OnEnvelope = Callable[[bytes, bytes, bytes], object]
 OnUnreadable = Callable[[bytes, ResilienceError], object]
+
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
 
 ALL = ""
 """The lane of all mailboxes, where they share one."""
@@ -140,6 +144,7 @@ class MailboxClient:
         *,
         ttl: float = limits.MAILBOX_ENVELOPE_TTL,
         within: float | None = None,
+        is_apart: bool = False,
     ) -> None:
         """Put an envelope into a mailbox; returns when the gateway has committed it.
 
@@ -148,8 +153,10 @@ class MailboxClient:
             token: its deposit token, 32 bytes.
             envelope_id: 16 bytes, chosen at random for each envelope and gateway; the same in every attempt.
             body: at most ``limits.ENVELOPE_BYTES_MAX`` bytes.
-            ttl: seconds after which the gateway deletes it; it rounds up, to full hours.
+            ttl: seconds after which the gateway deletes it; told in full hours, or days when it is more than one.
             within: seconds for an answer; the settings' when None.
+            is_apart: over a connection that nothing else is written to, and which ends with the answer, so that the
+                gateway cannot tell by whom this and other envelopes are.
 
         Raises:
             MailboxUnknownError: 5201; no such mailbox, or another token.
@@ -158,8 +165,9 @@ class MailboxClient:
             DeliveryRefusedError: 5205; the id is taken by another envelope of this mailbox.
             NetworkError: 1001, 1002, 1003; whether it arrived is not known.
         """
-        line = self._line(self._writing, mailbox)
-        seconds = max(1, round(min(ttl, 2**31)))
+        alone = object() if is_apart else None
+        line = self._line(self._writing, mailbox, alone)
+        seconds = _told(ttl)
         try:
             await line.call(
                 lambda n: Deposit(n, mailbox, token, envelope_id, seconds, body),
@@ -168,6 +176,9 @@ class MailboxClient:
         except NetworkError:
             self._rest(line)
             raise
+        finally:
+            if alone is not None:
+                self._later(self._parted(alone, line))
 
     # --- mailboxes of ours ------------------------------------------------------------------
 
@@ -313,9 +324,9 @@ class MailboxClient:
     def _within(self, within: float | None) -> float:
         return self.settings.call_timeout if within is None else within
 
-    def _line(self, lines: dict[object, Line], mailbox: bytes) -> Line:
-        """Return the connection for a mailbox; it is made when there is none."""
-        place = mailbox if self.settings.is_isolated else ALL
+    def _line(self, lines: dict[object, Line], mailbox: bytes, alone: object | None = None) -> Line:
+        """Return the connection for a mailbox, or for one request alone; it is made when there is none."""
+        place = alone or (mailbox if self.settings.is_isolated else ALL)
         line = lines.pop(place, None)
         if line is None:
             line = self._new_line(place, is_reading=lines is self._reading)
@@ -346,6 +357,9 @@ class MailboxClient:
         return line
 
     def _changed(self, change: StateChange) -> None:
+        if change.new is ConnectionState.RECONNECTING and change.old is ConnectionState.CONNECTED:
+            for line in (*self._reading.values(), *self._writing.values()):
+                line.doubt()  # the gateway is one: what has broken here may have broken there in silence
         for listener in self._listeners:
             listener(change)
 
@@ -400,6 +414,11 @@ class MailboxClient:
         if not line.pending and line.connection.state is not ConnectionState.CONNECTED:
             self._later(self._rested(line))
 
+    async def _parted(self, alone: object, line: Line) -> None:
+        """Close a connection that was for one request; until then ``close`` finds it."""
+        await line.close()
+        self._writing.pop(alone, None)
+
     async def _rested(self, line: Line) -> None:
         if not line.pending and line.connection.state is not ConnectionState.CONNECTED:
             await line.connection.close()
@@ -408,6 +427,12 @@ class MailboxClient:
         task = asyncio.get_running_loop().create_task(work, name="holdfast-mailbox-client")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _told(ttl: float) -> int:
+    """Say how long an envelope may wait no finer than needed: to the second it would tell how old the message is."""
+    step = HOUR if ttl <= DAY else DAY
+    return int(min(max(1, math.ceil(ttl / step)) * step, 2**31 // DAY * DAY))
 
 
 def _nonce(line: Line) -> bytes:

@@ -15,7 +15,7 @@ from holdfast.connection import Framed
 from holdfast.connection.dial import resolve
 from holdfast.connection.framing import Control
 from holdfast.errors import ConnectionFailedError, NetworkError, RateLimitError, ResilienceError
-from holdfast.mailbox.wire import Done, Pipe, Refused, encode, read_answer
+from holdfast.mailbox.wire import Done, Pipe, Refused, encode, read_answer, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,9 +133,11 @@ class _Asking(asyncio.Protocol):
             return
         if not isinstance(answer, Refused):
             raise ConnectionFailedError("The gateway did not answer what was asked.")
+        text = readable(answer.text)
         if answer.retry_ms:
-            raise RateLimitError(answer.text, retry_after=answer.retry_ms / 1000)
-        raise ConnectionFailedError(f"The gateway does not pipe: {answer.text}")
+            retry_after = min(answer.retry_ms / 1000, limits.PIPE_RETRY_MAX)
+            raise RateLimitError(text, retry_after=retry_after)
+        raise ConnectionFailedError(f"The gateway does not pipe: {text}")
 
     def _fail(self, error: Exception) -> None:
         if self._answer.done():

@@ -164,6 +164,11 @@ def read_answer(data: bytes) -> Answer:
         raise _malformed("gateway", error) from error
 
 
+def readable(text: str) -> str:
+    """Return what a gateway said to persons, without what would move a cursor or turn the direction of reading."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def _malformed(who: str, error: Exception) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"The {who} sent something that is no message: {error}.",
