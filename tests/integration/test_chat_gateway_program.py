@@ -113,6 +113,12 @@ async def test_it_says_the_name_and_the_onion_service_that_it_was_given(tmp_path
         assert (gateway.address.host, gateway.address.onion) == ("gateway.example", onion)
 
 
+async def test_with_an_onion_service_alone_it_does_not_say_where_it_listens(tmp_path: Path) -> None:
+    onion = "a" * 56 + ".onion"
+    async with running(tmp_path / "g", "--onion", onion) as gateway:
+        assert (gateway.address.host, gateway.address.onion) == (onion, None)
+
+
 async def test_only_its_owner_can_read_its_key(tmp_path: Path) -> None:
     async with running(tmp_path / "g"):
         assert (tmp_path / "g" / "gateway.pem").stat().st_mode & 0o077 == 0

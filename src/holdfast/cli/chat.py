@@ -25,7 +25,10 @@ Gateways = Annotated[
 ]
 Mode = Annotated[str | None, typer.Option(help="two_hop, direct or tor; kept for the next time.")]
 Proxy = Annotated[
-    str | None, typer.Option(help="SOCKS5 proxy of Tor as host:port, for the mode tor.")
+    str | None,
+    typer.Option(
+        help="SOCKS5 proxy of Tor as host:port, for the mode tor; 127.0.0.1:9050 if none."
+    ),
 ]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning, error.")]
 HOME = Path("chat")
@@ -118,10 +121,14 @@ def gateway(
         typer.Option("--pipe-to", help="Address of a gateway to pipe to; can be given again."),
     ] = None,
     public_host: Annotated[
-        str | None, typer.Option(help="Name under which clients reach it; the address by default.")
+        str | None,
+        typer.Option(
+            help="Name under which clients reach it; its onion service, or the address, by default."
+        ),
     ] = None,
     onion: Annotated[
-        str | None, typer.Option(help="Its onion service, for clients that use Tor.")
+        str | None,
+        typer.Option(help="Its onion service, on the same port, for clients that use Tor."),
     ] = None,
     http: Annotated[
         str | None,

@@ -49,8 +49,8 @@ class GatewayOptions:
         port: of TCP; 0 for a free one.
         data: folder for key and mailboxes.
         pipe_to: addresses of gateways to pipe to.
-        public_host: under which clients reach it; the host when None.
-        onion: its onion service.
+        public_host: under which clients reach it; its onion service or else the host when None.
+        onion: its onion service, on the same port.
         http: port, or host:port, of health, metrics and dashboard; None: there are none.
         recent: the last lines of the log.
     """
@@ -181,6 +181,10 @@ def _is_ready(gateway: Gateway, database: Database) -> bool:
 
 def _address(options: GatewayOptions, port: int, pin: bytes) -> GatewayAddress:
     """Return the address under which clients reach it; raises ValueError when it cannot be one."""
+    if options.onion is not None and options.public_host is None:
+        # Where it listens is nobody's business; the first of the two raises for what is no onion service.
+        onion = GatewayAddress(options.host, port, pin, options.onion).onion
+        return GatewayAddress(onion or "", port, pin)
     return GatewayAddress(options.public_host or options.host, port, pin, options.onion)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from holdfast.connection.endpoint import Candidate, interleaved
 from holdfast.connection.framing import Framed
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from holdfast.connection.transport import Receiver
 
 
+ONION: Final = ".onion"
+"""Names that only Tor knows; whoever asks the DNS for one tells it whom he wants to reach (RFC 7686)."""
+
+
 class ProxyFailedError(ConnectionFailedError):
     """The proxy could not be reached, or refused."""
 
@@ -33,9 +39,14 @@ async def resolve(endpoint: Endpoint, timeout: float) -> list[Candidate]:  # noq
     Raises:
         OSError: it has none.
         NetworkTimeoutError: 1001; the resolver does not answer.
+        ConnectionFailedError: 1002; it is an onion service, and no proxy was given.
     """
     if endpoint.proxy is not None or endpoint.via is not None:
         return [Candidate(endpoint, "")]  # the name is not looked up here
+    if endpoint.host.rstrip(".").endswith(ONION):
+        raise ConnectionFailedError(
+            f"{endpoint.host} is an onion service: it is reached through Tor's SOCKS proxy only."
+        )
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
@@ -169,14 +180,14 @@ async def _connect(
         context = endpoint.tls or ssl.create_default_context()
         tls = {"ssl": context, "server_hostname": endpoint.host}
     if endpoint.proxy is not None:
-        sock = await _through_proxy(endpoint)
+        sock = await _through_proxy(endpoint, endpoint.proxy)
         _, opened = await loop.create_connection(build, sock=sock, **tls)
         return opened
     _, opened = await loop.create_connection(build, candidate.address, endpoint.port, **tls)
     return opened
 
 
-async def _through_proxy(endpoint: Endpoint) -> socket.socket:
+async def _through_proxy(endpoint: Endpoint, through: str) -> socket.socket:
     """Connect through SOCKS5; the proxy resolves the name, so that names of its network work."""
     try:
         library = importlib.import_module("python_socks.async_.asyncio")
@@ -185,7 +196,7 @@ async def _through_proxy(endpoint: Endpoint) -> socket.socket:
             "Connections through a proxy need python-socks: pip install holdfast[socks].",
             original=error,
         ) from error
-    proxy = library.Proxy.from_url(endpoint.proxy, rdns=True)
+    proxy = library.Proxy.from_url(through, rdns=True)
     kinds = importlib.import_module("python_socks")
     refused: tuple[type[Exception], ...] = (
         OSError,
@@ -195,9 +206,20 @@ async def _through_proxy(endpoint: Endpoint) -> socket.socket:
     )
     try:
         sock: socket.socket = await proxy.connect(endpoint.host, endpoint.port)
+    except kinds.ProxyConnectionError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.__cause__
+        raise ProxyFailedError(
+            f"The proxy {_place(through)} cannot be reached: {why}. Is it running?",
+            original=error,
+        ) from error
     except refused as error:
         raise ProxyFailedError(
             f"The proxy did not connect to {endpoint.host}:{endpoint.port}: {error}.",
             original=error,
         ) from error
     return sock
+
+
+def _place(proxy: str) -> str:
+    """Return ``host:port`` of a proxy; user and password are nobody else's business."""
+    return urlsplit(proxy).netloc.rpartition("@")[2]

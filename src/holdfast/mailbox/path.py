@@ -98,9 +98,15 @@ class Socks:
     proxy: str
 
     def __post_init__(self) -> None:
+        problem = f"{self.proxy!r} is no proxy: socks5://host:port."
         parts = urlsplit(self.proxy)
-        if parts.scheme != "socks5" or not parts.hostname or not parts.port or parts.username:
-            raise ValueError(f"{self.proxy!r} is no proxy: socks5://host:port.")
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(problem) from error
+        is_more = parts.username is not None or parts.path or parts.query or parts.fragment
+        if parts.scheme != "socks5" or not parts.hostname or not port or is_more:
+            raise ValueError(problem)
 
     def endpoint(
         self,
@@ -111,8 +117,7 @@ class Socks:
         is_plain: bool = False,
     ) -> Endpoint:
         """Return where to connect to; see ``GatewayPath``."""
-        parts = urlsplit(self.proxy)
-        through = f"socks5://{lane}:holdfast@{parts.hostname}:{parts.port}"
+        through = f"socks5://{lane}:holdfast@{urlsplit(self.proxy).netloc}"
         url = _url(gateway.onion or gateway.host, gateway.port, is_plain=is_plain)
         context = None if is_plain else pinned_context(gateway.pin, world)
         return Endpoint(url, tls=context, proxy=through)

@@ -23,6 +23,9 @@ Key = tuple[str, int]
 RESEND_MAX: Final = 3600.0
 """Seconds between two copies of what lies at a gateway, at most."""
 
+IN_HAND: Final = 0.1
+"""Seconds that what a gateway has just taken is not called missing: it may be on its way to the contact."""
+
 NEVER: Final = float("inf")
 
 
@@ -37,6 +40,7 @@ class Item:
         is_flying: it is being carried now.
         failures: attempts in a row that failed.
         copies: that gateways took.
+        taken_at: when one took the last of them.
     """
 
     priority: int
@@ -45,6 +49,7 @@ class Item:
     is_flying: bool = False
     failures: int = 0
     copies: int = 0
+    taken_at: float = -NEVER
 
 
 class Courier:
@@ -60,6 +65,7 @@ class Courier:
 
     def __init__(self, settings: NodeSettings, random: random.Random) -> None:
         self._settings = settings
+        self._resend = settings.patience.resend
         self._random = random
         self._items: dict[Key, Item] = {}
         self._later: list[tuple[float, int, int, Key]] = []
@@ -73,7 +79,7 @@ class Courier:
     def add(self, key: Key, priority: int, now: float, *, copies: int = 0) -> None:
         """Something got its number; with ``copies`` it was at gateways before a restart."""
         self._count += 1
-        wait = self._random.uniform(0, self._settings.resend_after) if copies else 0.0
+        wait = self._random.uniform(0, self._resend) if copies else 0.0
         self._items[key] = item = Item(priority, self._count, now + wait, copies=copies)
         self._push(key, item)
 
@@ -87,17 +93,16 @@ class Courier:
             del self._items[key]
 
     def missing(self, key: Key, now: float) -> None:
-        """The contact waits for it: carry it now, to another gateway."""
+        """The contact waits for it: carry it to another gateway, unless it cannot have reached him yet."""
         item = self._items.get(key)
-        if item is not None and not item.is_flying and item.due_at > now:
-            item.due_at = now
-            self._push(key, item)
+        if item is not None:
+            self._bring_forward(key, item, max(now, item.taken_at + IN_HAND))
 
     def hurry(self, now: float) -> None:
         """Carry everything now."""
-        for key in tuple(self._items):
-            self._items[key].failures = 0
-            self.missing(key, now)
+        for key, item in tuple(self._items.items()):
+            item.failures = 0
+            self._bring_forward(key, item, now)
 
     def take(self, now: float) -> tuple[Key, int] | None:
         """Return what is to be carried now, and how many copies of it gateways took; None when nothing is due."""
@@ -122,9 +127,10 @@ class Courier:
         item.is_flying = False
         settings = self._settings
         if taken:
+            item.taken_at = now
             item.copies += 1
             item.failures = 0
-            patience = min(RESEND_MAX, settings.resend_after * 2 ** min(item.copies - 1, 16))
+            patience = min(RESEND_MAX, self._resend * 2 ** min(item.copies - 1, 16))
             wait = patience * self._random.uniform(0.75, 1.25)
         else:
             item.failures += 1
@@ -143,6 +149,11 @@ class Courier:
                 return at
             heapq.heappop(self._later)
         return NEVER
+
+    def _bring_forward(self, key: Key, item: Item, at: float) -> None:
+        if not item.is_flying and item.due_at > at:
+            item.due_at = at
+            self._push(key, item)
 
     def _push(self, key: Key, item: Item) -> None:
         if item.due_at != NEVER:

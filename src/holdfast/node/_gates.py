@@ -12,9 +12,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from holdfast.connection import ConnectionState
+from holdfast.connection import ConnectionState, Reason
 from holdfast.errors import ErrorCode, MailboxUnknownError, NetworkError, ResilienceError
-from holdfast.mailbox import Direct, MailboxClient, Socks, TwoHop
+from holdfast.mailbox import Direct, MailboxClient, TwoHop
 from holdfast.node.model import GatewayStatus
 from holdfast.node.settings import Mode
 from holdfast.resilience import CircuitBreaker, CircuitBreakerConfig
@@ -62,6 +62,9 @@ class Gate:
         deposits: that it took.
         failures: deposits that failed.
         proven_at: when an envelope to ourselves came back through it.
+        has_lost: one did not that it said it kept, and none came back since: it is asked last.
+        read_since: when the connection over which we read was there last, None while it is not.
+        trouble: why it could not be reached last, for a person.
     """
 
     def __init__(self, address: GatewayAddress, identity: str, gates: Gates) -> None:
@@ -77,11 +80,16 @@ class Gate:
         self.deposits = 0
         self.failures = 0
         self.proven_at: float | None = None
+        self.has_lost = False
+        self.read_since: float | None = None
+        self.trouble = ""
         self.client = self._new_client()
 
     @property
     def score(self) -> float:
         """How well it does, 0 to 1."""
+        if self.has_lost:
+            return 0.0
         speed = 1.0 if self.usual is None else 1 / (1 + 4 * self.usual)
         return round((1 - self.failing) * speed, 3)
 
@@ -90,7 +98,7 @@ class Gate:
         client = MailboxClient(
             self.address,
             gates.path(self.address, self._pipe),
-            settings=gates.settings.mailbox,
+            settings=gates.patience.mailbox,
             on_envelope=lambda *given: gates.on_envelope(self, *given),
             on_unreadable=self._unreadable,
             world=gates.world,
@@ -99,6 +107,12 @@ class Gate:
         return client
 
     def _changed(self, change: StateChange) -> None:
+        if change.reason not in {None, Reason.REQUESTED, Reason.IDLE}:
+            self.trouble = change.message
+        if self.client.state is not ConnectionState.CONNECTED:
+            self.read_since = None
+        elif self.read_since is None:
+            self.read_since = asyncio.get_running_loop().time()
         self._gates.on_change(self)
         if change.new is ConnectionState.CONNECTED:
             self._fails = 0
@@ -159,6 +173,8 @@ class Gate:
                 pass  # the wish stands: the client says it again on its next connection
             except ResilienceError as error:
                 self._gates.on_problem("GATEWAY_REFUSED", f"{self.address.name}: {error.message}")
+                await asyncio.sleep(max(MAKE_AGAIN, error.retry_after or 0.0))
+                continue  # what lies there waits for us
             return
 
     async def _made_again(self, key: MailboxKey) -> bool:
@@ -180,10 +196,35 @@ class Gate:
             return
         self._gates.spawn(self._read(wanted[0]))
 
+    # --- envelopes to ourselves -------------------------------------------------------------
+
+    def proven(self) -> None:
+        """One came back."""
+        self.proven_at = asyncio.get_running_loop().time()
+        self.has_lost = False
+
+    def lost_test(self) -> None:
+        """It said that it kept one, and has not handed it out."""
+        self.failures += 1
+        if not self.has_lost:
+            self.has_lost = True
+            self._gates.on_problem(
+                "GATEWAY_LOST_TEST",
+                f"{self.address.name} said that it kept an envelope to ourselves, and did not hand it out: "
+                "it is asked last until one comes back.",
+            )
+        self._gates.on_change(self)
+
     # --- writing ----------------------------------------------------------------------------
 
-    async def deposit(self, place: Place, body: bytes, ttl: float) -> None:
-        """Put an envelope into a mailbox here; raises ResilienceError."""
+    async def deposit(
+        self, place: Place, body: bytes, ttl: float, *, is_test: bool = False
+    ) -> None:
+        """Put an envelope into a mailbox here; raises ResilienceError.
+
+        One to ourselves goes apart: over the connection that writes to contacts it would tell the gateway which
+        mailboxes are the two ends of a conversation.
+        """
         settings = self._gates.settings
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -196,7 +237,8 @@ class Gate:
                 envelope,
                 body,
                 ttl=ttl,
-                within=min(ttl, settings.attempt_timeout),
+                within=min(ttl, self._gates.patience.attempt),
+                is_apart=is_test,
             )
 
         try:
@@ -206,6 +248,8 @@ class Gate:
             self.failing += FAILED_WEIGHT * (1 - self.failing)
             self._gates.on_change(self)
             raise
+        if is_test:
+            return  # it proves nothing before it is back, and a new connection says nothing of what is usual
         took = loop.time() - began
         self.deposits += 1
         self.failing -= FAILED_WEIGHT * self.failing
@@ -234,19 +278,24 @@ class Gates:
         on_problem: Callable[[str, str], object],
     ) -> None:
         self.settings = settings
+        self.patience = settings.patience
         self.world = world
         self.on_envelope = on_envelope
         self.on_change = on_change
         self.on_problem = on_problem
-        self._gates: dict[tuple[str, bytes], Gate] = {}
+        self._gates: dict[tuple[str, GatewayAddress], Gate] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ours = {gateway.pin for gateway in settings.gateways}
+        self._ours = {gateway.pin: gateway for gateway in settings.gateways}
 
     def get(self, identity: str, address: GatewayAddress) -> Gate:
-        """Return a gateway as an identity reaches it."""
-        gate = self._gates.get((identity, address.pin))
+        """Return a gateway as an identity reaches it: where we were told it is, whatever a contact says of ours.
+
+        Others are known by their whole address: who gives a wrong place for a key spoils his own way only.
+        """
+        address = self._ours.get(address.pin, address)
+        gate = self._gates.get((identity, address))
         if gate is None:
-            gate = self._gates[identity, address.pin] = Gate(address, identity, self)
+            gate = self._gates[identity, address] = Gate(address, identity, self)
         return gate
 
     def ranked(self, identity: str, places: Sequence[Place]) -> list[tuple[Gate, Place]]:
@@ -261,7 +310,7 @@ class Gates:
         """Return the way to a gateway, the next one for each turn."""
         mode = Mode(self.settings.mode)
         if mode is Mode.TOR:
-            return Socks(f"socks5://{self.settings.proxy}")
+            return self.settings.through
         if mode is Mode.DIRECT:
             return Direct()
         pipes = [each for each in self.settings.gateways if each.pin != address.pin]
@@ -281,11 +330,11 @@ class Gates:
 
     def statuses(self, now: float) -> list[GatewayStatus]:
         """Return how each gateway does, ours first."""
-        by_pin: dict[bytes, list[Gate]] = {}
+        by_address: dict[GatewayAddress, list[Gate]] = {}
         for gate in self._gates.values():
-            by_pin.setdefault(gate.address.pin, []).append(gate)
+            by_address.setdefault(gate.address, []).append(gate)
         return sorted(
-            (self._status(gates, now) for gates in by_pin.values()),
+            (self._status(gates, now) for gates in by_address.values()),
             key=lambda status: (not status.is_ours, status.name),
         )
 
@@ -293,10 +342,10 @@ class Gates:
         first = gates[0]
         usual = [gate.usual for gate in gates if gate.usual is not None]
         proven = [gate.proven_at for gate in gates if gate.proven_at is not None]
-        quality = first.client.quality
+        quality, state = first.client.quality, first.client.state
         return GatewayStatus(
             name=f"{first.address.host}:{first.address.port}",
-            state=first.client.state.value,
+            state=state.value,
             grade="" if quality is None else quality.grade.name.lower(),
             score=min(gate.score for gate in gates),
             usual=sum(usual) / len(usual) if usual else None,
@@ -305,6 +354,7 @@ class Gates:
             proven_ago=now - max(proven) if proven else None,
             deposits=sum(gate.deposits for gate in gates),
             failures=sum(gate.failures for gate in gates),
+            trouble="" if state is ConnectionState.CONNECTED else first.trouble,
         )
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:

@@ -188,6 +188,7 @@ class GatewayStatus:
         proven_ago: seconds since an envelope of ours to ourselves came back through it, None when none did.
         deposits: that it took.
         failures: deposits that failed.
+        trouble: why it is not connected, for a person, such as that Tor's proxy is not there; empty when it is.
     """
 
     name: str
@@ -200,6 +201,7 @@ class GatewayStatus:
     proven_ago: float | None
     deposits: int
     failures: int
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

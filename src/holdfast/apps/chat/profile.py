@@ -45,7 +45,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         gateways: their addresses, as ``holdfast chat gateway`` prints them.
         mode: ``direct``, ``two_hop`` or ``tor``.
-        proxy: SOCKS5 proxy of Tor as ``host:port``.
+        proxy: SOCKS5 proxy of Tor as ``host:port``; empty for the usual one.
         places: gateways that each mailbox is put on.
     """
 
@@ -58,7 +58,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return what the node is made with.
 
         Raises:
-            ValueError: a gateway is none, there are too few, or the proxy is missing.
+            ValueError: a gateway is none, there are too few, or the proxy is none.
         """
         addresses = tuple(GatewayAddress.parse(text) for text in self.gateways)
         return NodeSettings(

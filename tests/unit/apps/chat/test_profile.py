@@ -37,9 +37,19 @@ def test_without_a_gateway_it_is_said_how_to_get_one(tmp_path: Path) -> None:
         profile_of(tmp_path, None, None, None)
 
 
+def test_tor_is_sought_where_it_usually_is_until_another_place_is_named(tmp_path: Path) -> None:
+    profile = profile_of(tmp_path, GATEWAYS[:1], "tor", None)
+    assert profile.settings().through.proxy == "socks5://127.0.0.1:9050"
+    profile = profile_of(tmp_path, None, None, "[::1]:9150")
+    assert profile.settings().through.proxy == "socks5://[::1]:9150"
+    with pytest.raises(ValueError, match="host:port, such as 127"):
+        profile_of(tmp_path, None, None, "9150")
+    assert read_profile(tmp_path) == profile
+
+
 @pytest.mark.parametrize(
     ("gateways", "mode"),
-    [(GATEWAYS[:1], "two_hop"), (GATEWAYS, "tor"), (GATEWAYS, "carrier pigeon"), (["x"], "direct")],
+    [(GATEWAYS[:1], "two_hop"), (GATEWAYS, "carrier pigeon"), (["x"], "direct")],
 )
 def test_what_makes_no_node_is_not_kept(tmp_path: Path, gateways: list[str], mode: str) -> None:
     with pytest.raises(ValueError, match=r"."):
