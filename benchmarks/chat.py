@@ -38,7 +38,14 @@ from holdfast.crypto import EnvelopeKey, IdentityKeys, Keystore, PairKey, PairRa
 from holdfast.crypto.envelope import SIZES
 from holdfast.crypto.ratchet import PairMessage
 from holdfast.mailbox import GatewayAddress
-from holdfast.node import NODE_MIGRATIONS, Mode, Node, NodeSettings
+from holdfast.node import (
+    NODE_MIGRATIONS,
+    MessageChanged,
+    MessageState,
+    Mode,
+    Node,
+    NodeSettings,
+)
 from holdfast.node.wire import Cipher, Frame, Say, encode, read_content, read_frame
 from holdfast.server import loop_factory
 from holdfast.storage import Database
@@ -47,6 +54,8 @@ from holdfast.world import RealWorld
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from typing import Self
+
+    from holdfast.node import Change
 
 MEETINGS = 20
 MESSAGES = 1500
@@ -57,6 +66,7 @@ SILENCES = 9
 DOWN = 2.0
 REST = 1.5
 HEALTHY = 15.0
+FIRST_WORDS = 20
 SHORT = "x" * 380
 IDLE = 100.0
 LONG = 90 * 60
@@ -177,6 +187,21 @@ async def pair(folder: Path) -> None:
                 await stream(folder / f"bob {mode}", ada, gateways, mode)
 
 
+class Deliveries:
+    """Waits until so many messages were acknowledged end to end."""
+
+    def __init__(self, node: Node, count: int) -> None:
+        self._left = count
+        self.all = asyncio.Event()
+        node.on_change(self._changed)
+
+    def _changed(self, change: Change) -> None:
+        if isinstance(change, MessageChanged) and change.state is MessageState.DELIVERED:
+            self._left -= 1
+            if not self._left:
+                self.all.set()
+
+
 async def stream(folder: Path, ada: Node, gateways: DemoGateways, mode: Mode) -> None:
     bob = await asyncio.create_subprocess_exec(
         sys.executable, __file__, "--reader", str(folder), mode.value,
@@ -187,18 +212,18 @@ async def stream(folder: Path, ada: Node, gateways: DemoGateways, mode: Mode) ->
     given = {"gateways": gateways.addresses, "link": invitation.link}
     bob.stdin.write(json.dumps(given).encode() + b"\n")
     await until(lambda: is_ready(ada, invitation.contact))
-    await until(lambda: not ada.queue().waiting)
     processes = {"sender": psutil.Process(), "reader": psutil.Process(bob.pid)}
     for number, gateway in enumerate(gateways.gateways, 1):
         assert gateway.process is not None
         processes[f"gateway {number}"] = psutil.Process(gateway.process.pid)
     before = {name: sum(each.cpu_times()[:2]) for name, each in processes.items()}
+    delivered = Deliveries(ada, MESSAGES)
     figures, began = ada.statistics(), time.perf_counter()
     await asyncio.gather(
         *(ada.send(invitation.contact, f"line {number}") for number in range(MESSAGES))
     )
     accepted = time.perf_counter() - began
-    await until(lambda: not ada.queue().waiting, within=300)
+    await delivered.all.wait()
     took = time.perf_counter() - began
     spent = {name: sum(each.cpu_times()[:2]) - before[name] for name, each in processes.items()}
     bob.stdin.close()
@@ -384,9 +409,10 @@ async def wire(folder: Path) -> None:
                 person(folder / f"bob {mode}", ways, mode, self_test=False) as bob,
             ):
                 _, to_ada = await befriended(ada, bob)
-                for _ in range(3):  # so that all connections stand
+                delivered = Deliveries(bob, FIRST_WORDS)
+                for _ in range(FIRST_WORDS):  # so that all connections stand
                     await bob.send(to_ada, "a first word")
-                await until(lambda bob=bob: not bob.queue().waiting)  # type: ignore[misc]
+                await delivered.all.wait()
                 await healthy(mode, ada, bob, to_ada, relays)
 
 
@@ -394,10 +420,11 @@ async def healthy(mode: Mode, ada: Node, bob: Node, contact: str, relays: list[R
     count = int(PACE * HEALTHY)
     there, back = passed(relays)
     copies, answers = bob.statistics()["sent"], ada.statistics()["sent"]
+    delivered = Deliveries(bob, count)
     for _ in range(count):
         await bob.send(contact, SHORT)
         await asyncio.sleep(1 / PACE)
-    await until(lambda: not bob.queue().waiting)
+    await delivered.all.wait()
     out, into = passed(relays)
     sent = bob.statistics()["sent"] - copies  # type: ignore[operator]
     acks = ada.statistics()["sent"] - answers  # type: ignore[operator]

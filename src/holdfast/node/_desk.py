@@ -7,6 +7,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from holdfast.node._jobs import Jobs
+from holdfast.node._keyring import Keyring
 from holdfast.node._work import Outcome, View, Work
 from holdfast.node.model import (
     ContactChanged,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 T = TypeVar("T")
+_Follows = tuple[Outcome, "dict[RoomId, Room] | None"]
 log = logging.getLogger("holdfast.node")
 
 QUEUE = (
@@ -58,6 +61,7 @@ class Desk:
         world: wall time, chance, ids and secrets.
 
     Attributes:
+        keyring: keys of contacts, ready to be used.
         views: contacts, the oldest first.
         rooms: by id, the oldest first.
         unread: messages by conversation.
@@ -81,6 +85,7 @@ class Desk:
         self.world = world
         self.errors = ErrorHandler(world=world) if errors is None else errors
         self.vault = Vault(keystore)
+        self.keyring = Keyring()
         self.views: dict[ContactId, View] = {}
         self.rooms: dict[RoomId, Room] = {}
         self.unread: dict[ConversationId, int] = {}
@@ -90,6 +95,9 @@ class Desk:
         self.on_outcome: list[Callable[[Outcome], object]] = []
         self.duplicates = 0
         self.received = 0
+        self._jobs = Jobs(
+            database, now_ms=self.now_ms, begin=self._work, end=self._end, settle=self._settle
+        )
         self._epoch_ms = 0
         self._counting: asyncio.Task[None] | None = None
         self._is_stale = False
@@ -130,21 +138,12 @@ class Desk:
         Raises:
             StorageError: 8xxx; nothing was done.
         """
-        now_ms = self.now_ms()
+        return await self._jobs.do(job)
 
-        def run(connection: sqlite3.Connection) -> tuple[T, Outcome, dict[RoomId, Room] | None]:
-            work = self._work(connection, now_ms)
-            result = job(work)
-            outcome = work.done()
-            is_stale = outcome.rooms_changed or self._knows_more(outcome)
-            rooms = self._rooms(connection) if is_stale else None
-            return result, outcome, rooms
-
-        result, outcome, rooms = await self.database.write(run)
-        if rooms is not None:
-            self.rooms = rooms
-        self._settle(outcome)
-        return result
+    def _end(self, work: Work) -> _Follows:
+        outcome = work.done()
+        is_stale = outcome.rooms_changed or self._knows_more(outcome)
+        return outcome, self._rooms(work.connection) if is_stale else None
 
     def _work(self, connection: sqlite3.Connection, now_ms: int) -> Work:
         return Work(connection, self.vault, self.world, self.settings, now_ms)
@@ -174,8 +173,11 @@ class Desk:
 
     # --- what follows -----------------------------------------------------------------------
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, follows: _Follows) -> None:
         """Do what follows from a transaction that is committed."""
+        outcome, rooms = follows
+        if rooms is not None:
+            self.rooms = rooms
         now, courier = self.now(), self.courier
         self.views.update(outcome.views)
         for contact in outcome.renewed:
@@ -192,12 +194,15 @@ class Desk:
         for problem in outcome.problems:
             self.report(problem.category, problem.severity, problem.code, problem.message)
         for message in outcome.messages:
-            self.received += 1
-            if not message.kind.startswith("."):
-                self.unread[message.conversation] = self.unread.get(message.conversation, 0) + 1
-            self._call(self.on_message, message)
+            self._came(message)
         for change in outcome.changes:
             self.tell(change)
+
+    def _came(self, message: Message) -> None:
+        self.received += 1
+        if not message.kind.startswith("."):
+            self.unread[message.conversation] = self.unread.get(message.conversation, 0) + 1
+        self._call(self.on_message, message)
 
     def tell(self, change: Change) -> None:
         """Tell all who listen of a change."""
@@ -253,7 +258,8 @@ class Desk:
         )
 
     async def close(self) -> None:
-        """End what counts."""
+        """End what counts; nothing follows any more from what is still committed."""
+        self._jobs.close()
         if self._counting is not None:
             self._counting.cancel()
             await asyncio.wait({self._counting})

@@ -135,10 +135,10 @@ class Node:
     ) -> None:
         """Close all connections; what waits is kept for the next start."""
         await self._supervisor.__aexit__(kind, error, trace)
+        await self._desk.close()
         await self._post.close()
         await self._gates.close()
         await self._intake.close()
-        await self._desk.close()
 
     def _load_identities(self, connection: sqlite3.Connection) -> dict[IdentityId, Identity]:
         vault, found = self._desk.vault, {}
