@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast import limits
-from holdfast.crypto import EnvelopeKey, InvitationKey, PairKey, SealKey
+from holdfast.crypto import EnvelopeKey, InvitationKey, SealKey
 from holdfast.errors import EnvelopeError, NodeError, ResilienceError, StorageError
 from holdfast.mailbox import MailboxKey
 from holdfast.node import _reception
@@ -66,6 +66,7 @@ class Intake:
         self._watched: set[ContactId] = set()
         self._acks: set[asyncio.Task[None]] = set()
         self._tests: dict[bytes, float] = {}
+        self._keys = desk.keyring
         self.refused = 0
 
     def knows(self, contact: ContactId) -> bool:
@@ -81,6 +82,7 @@ class Intake:
     def forget(self, contact: ContactId, view: View) -> None:
         """Its mailboxes are nobody's any more."""
         self._watched.discard(contact)
+        self._keys.forget()
         for place in view.inbox.places:
             self._mailboxes.pop(MailboxKey(place.seed).mailbox, None)
 
@@ -147,25 +149,23 @@ class Intake:
             )
             return None
 
-    @staticmethod
-    def _unsealed(view: View, body: bytes) -> bytes:
+    def _unsealed(self, view: View, body: bytes) -> bytes:
         if view.inbox.invitation_key:
             try:
                 return InvitationKey(view.inbox.invitation_key).open(body)
             except EnvelopeError:
                 pass  # sealed to the key of the card, as all is later
-        return EnvelopeKey(view.inbox.envelope_key).open(body)
+        return self._keys.envelope(view.inbox.envelope_key).open(body)
 
-    @staticmethod
-    def _verified(contact: ContactId, view: View, signed: bytes) -> Opened:
+    def _verified(self, contact: ContactId, view: View, signed: bytes) -> Opened:
         facts = view.facts
         try:
-            key = PairKey(facts.secret, is_host=facts.is_host)
+            key = self._keys.pair(facts.secret, is_host=facts.is_host)
             return Opened(contact, read_frame(key.verified(signed)), bool(facts.first_secret))
         except EnvelopeError:
             if not facts.first_secret:
                 raise
-        key = PairKey(facts.first_secret, is_host=facts.is_host)
+        key = self._keys.pair(facts.first_secret, is_host=facts.is_host)
         return Opened(contact, read_frame(key.verified(signed)), is_new=False)
 
     # --- self-tests -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from holdfast import limits
-from holdfast.crypto import InvitationSealKey, PairKey, SealKey
+from holdfast.crypto import InvitationSealKey, SealKey
 from holdfast.errors import EnvelopeError, ResilienceError
 from holdfast.node import _sending
 from holdfast.node.model import PlainChanged
@@ -62,6 +62,7 @@ class Post:
         self._wake = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
         self._owed: dict[ContactId, float] = {}
+        self._told: dict[ContactId, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int]] = []
         self._noting: asyncio.Task[None] | None = None
         self.sent = 0
@@ -77,10 +78,19 @@ class Post:
         now = self._desk.now()
         for contact, is_urgent in outcome.owed.items():
             wait = AT_ONCE if is_urgent else self._desk.settings.ack_delay
+            if self._untold(contact, outcome.views.get(contact)) >= limits.NODE_ACK_EVERY:
+                wait = 0.0  # or his window fills, and he has to wait for us
             self._owed[contact] = min(self._owed.get(contact, float("inf")), now + wait)
         for contact, seq in outcome.gone:
             self._fly(self._nothing(contact, seq))
         self.wake()
+
+    def _untold(self, contact: ContactId, view: View | None) -> int:
+        """Return how many messages were stored since the contact was told of any."""
+        if view is None:
+            return 0
+        epoch, through = self._told.get(contact, (view.epoch, 0))
+        return view.through - (through if epoch == view.epoch else 0)
 
     def wake(self) -> None:
         """Look at once what is due."""
@@ -153,12 +163,14 @@ class Post:
             if row is None or view is None:
                 courier.done(key)
                 return
+            self._told[contact] = view.epoch, view.through
             epoch, cipher, payload, expires_ms = cast("tuple[int, int, bytes, int]", row)
             ttl = max(SHORTEST, (expires_ms - self._desk.now_ms()) / 1000)
             async with asyncio.timeout(ttl):  # what has expired must not be on its way any more
                 await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies, ttl)
             taken = True
-            self._owed.pop(contact, None)
+            if self._says_all(contact, view):
+                self._owed.pop(contact, None)
             self._note((contact, epoch, seq))
         except TimeoutError:
             pass  # it has expired; what fills its place is carried next
@@ -171,11 +183,18 @@ class Post:
     async def _acknowledge(self, contact: ContactId) -> None:
         view = self._desk.views.get(contact)
         if view is None or not view.facts.places:
-            return  # nobody to tell yet
+            self._told.pop(contact, None)
+            return  # nobody to tell yet, or any more
+        self._told[contact] = view.epoch, view.through
         try:
             await self._deliver(view, Frame(view.epoch, 0, Cipher.NOTHING, b""))
         except ResilienceError as error:
             self._failed(contact, error)
+
+    def _says_all(self, contact: ContactId, view: View) -> bool:
+        """Say whether nothing came since a frame was made, which it would have to acknowledge."""
+        now = self._desk.views.get(contact)
+        return now is not None and (now.through, now.runs) == (view.through, view.runs)
 
     async def _nothing(self, contact: ContactId, seq: int) -> None:
         """The contact was set back and waits for what is gone: fill the gap."""
@@ -285,9 +304,10 @@ class Post:
         )
         is_guest_yet = not facts.is_host and len(facts.seal) != SealKey.SIZE
         secret = facts.first_secret if is_guest_yet else facts.secret
-        signed = PairKey(secret, is_host=facts.is_host).signed(encode(told))
+        keys = self._desk.keyring
+        signed = keys.pair(secret, is_host=facts.is_host).signed(encode(told))
         if len(facts.seal) == SealKey.SIZE:
-            return SealKey(facts.seal).seal(signed)
+            return keys.seal(facts.seal).seal(signed)
         return InvitationSealKey(facts.seal, facts.first_secret, self._desk.world).seal(signed)
 
     # --- where it lies ----------------------------------------------------------------------
