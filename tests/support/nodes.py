@@ -17,7 +17,7 @@ from holdfast.storage import Database, Durability
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -37,18 +37,22 @@ QUICK: dict[str, Any] = {
 class GatewayHere:
     """A gateway in this process, on one port for ever; ``kill`` forgets what was not committed."""
 
-    def __init__(self, folder: Path) -> None:
+    kind: type[Gateway] = Gateway
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         folder.mkdir()
         self.folder = folder
+        self.host = host
         make_certificate(folder / "key.pem")
         self.pin = pin_of_file(folder / "key.pem")
         self.port = 0
         self.pipes: list[GatewayAddress] = []
+        self.gateway: Gateway
         self._stack = AsyncExitStack()
 
     @property
     def address(self) -> GatewayAddress:
-        return GatewayAddress("127.0.0.1", self.port, self.pin)
+        return GatewayAddress(self.host, self.port, self.pin)
 
     async def start(self) -> None:
         database = Database(
@@ -57,15 +61,15 @@ class GatewayHere:
             durability=Durability.PROCESS_DEATH,
         )
         await self._stack.enter_async_context(database)
-        gateway = Gateway(
+        self.gateway = self.kind(
             database,
             pin=self.pin,
             pipe_to=self.pipes,
             tls=server_context(self.folder / "key.pem"),
             world=RealWorld(),
         )
-        self.port = await gateway.start("127.0.0.1", self.port)
-        self._stack.push_async_callback(gateway.stop)
+        self.port = await self.gateway.start(self.host, self.port)
+        self._stack.push_async_callback(self.gateway.stop)
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -107,11 +111,20 @@ class Person:
 
 
 class World:
-    """Gateways and people; use it as an async context manager."""
+    """Gateways and people; use it as an async context manager.
 
-    def __init__(self, folder: Path, gateways: int = 3) -> None:
+    Args:
+        folder: of their folders.
+        gateways: how many, or some that were made already.
+    """
+
+    def __init__(self, folder: Path, gateways: int | Sequence[GatewayHere] = 3) -> None:
         self.folder = folder
-        self.gateways = [GatewayHere(folder / f"gateway{n}") for n in range(gateways)]
+        self.gateways: Sequence[GatewayHere] = (
+            [GatewayHere(folder / f"gateway{n}") for n in range(gateways)]
+            if isinstance(gateways, int)
+            else gateways
+        )
         self.people: list[Person] = []
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdfast.errors import ResilienceError
 from holdfast.mailbox import GatewayAddress
@@ -12,13 +12,24 @@ from holdfast.node import _said
 
 if TYPE_CHECKING:
     from holdfast.node._desk import Desk
-    from holdfast.node._gates import Gates
+    from holdfast.node._gates import Gate, Gates
     from holdfast.node._intake import Intake
 
 EXPIRY_LOOK: Final = 3600.0
 """Seconds between two looks for what expires, at most."""
 
 SOONEST: Final = 0.05
+
+TEST_PATIENCE: Final = 30.0
+"""Seconds that an envelope to ourselves may take over an open connection, at most half the time between two."""
+
+
+class Test(NamedTuple):
+    """An envelope to ourselves that a gateway said it kept."""
+
+    gate: Gate
+    name: bytes
+    since: float
 
 
 class Chores:
@@ -53,11 +64,13 @@ class Chores:
                     await self._look.wait()
 
     async def test(self) -> None:
-        """Send envelopes to ourselves now and then, for ever."""
+        """Send envelopes to ourselves now and then, for ever, and look which came back."""
         desk = self._desk
         random, mean = desk.world.random, desk.settings.self_test_interval
+        out: list[Test] = []
         while True:
             await asyncio.sleep(random.uniform(0.5 * mean, 1.5 * mean))
+            out = [each for each in out if not self._is_over(each)]
             if not desk.views:
                 continue
             view = random.choice(list(desk.views.values()))
@@ -66,5 +79,19 @@ class Chores:
                 made = self._intake.test(view, gate)
                 if made is None:
                     continue
+                place, body, name = made
                 with suppress(ResilienceError):  # the gate has counted it
-                    await gate.deposit(*made, mean)
+                    await gate.deposit(place, body, mean, is_test=True)
+                    out.append(Test(gate, name, desk.now()))
+
+    def _is_over(self, test: Test) -> bool:
+        """Say whether nothing more is to be learnt from it; a gateway that lost it is found out."""
+        gate = test.gate
+        if not self._intake.is_out(test.name):
+            return True
+        patience = min(TEST_PATIENCE, 0.5 * self._desk.settings.self_test_interval)
+        since = gate.read_since
+        if since is None or self._desk.now() < max(since, test.since) + patience:
+            return False  # it may be under way, or lies there until we read again
+        gate.lost_test()
+        return True

@@ -170,8 +170,12 @@ class Intake:
 
     # --- self-tests -------------------------------------------------------------------------
 
-    def test(self, view: View, gate: Gate) -> tuple[Place, bytes] | None:
-        """Make an envelope to ourselves that proves a gateway; None when no mailbox of ours is there."""
+    def test(self, view: View, gate: Gate) -> tuple[Place, bytes, bytes] | None:
+        """Make an envelope to ourselves that proves a gateway; None when no mailbox of ours is there.
+
+        Returns:
+            Where it goes, what goes there, and by what ``is_out`` knows it.
+        """
         for own in view.inbox.places:
             if own.gateway == str(gate.address):
                 nonce = self._desk.world.secret_bytes(16)
@@ -188,14 +192,18 @@ class Intake:
                     MailboxKey(own.seed).mailbox,
                     own.token,
                 )
-                return place, body
+                return place, body, nonce
         return None
+
+    def is_out(self, test: bytes) -> bool:
+        """Say whether an envelope to ourselves has not come back; one that nobody waits for any more is not out."""
+        return test in self._tests
 
     def _is_test(self, signed: bytes, gate: Gate) -> bool:
         if not signed.startswith(TEST):
             return False
         if self._tests.pop(signed[len(TEST) :], None) is not None:
-            gate.proven_at = self._desk.now()
+            gate.proven()
         return True  # also when it is one of an earlier life
 
     async def close(self) -> None:
