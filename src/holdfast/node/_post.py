@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from holdfast.node.model import ContactId
     from holdfast.node.wire import Place
 
-ROW: Final = (
-    "SELECT epoch, cipher, payload, expires_ms FROM node_outgoing WHERE contact = ? AND seq = ?"
-)
+ROW: Final = "SELECT epoch, cipher, payload, expires_ms, mark FROM node_outgoing WHERE contact = ? AND seq = ?"
 LATE_TIMES: Final = 4
 """Times its usual that a gateway may take before a second one is asked."""
 
@@ -83,6 +81,8 @@ class Post:
             self._owed[contact] = min(self._owed.get(contact, float("inf")), now + wait)
         for contact, seq in outcome.gone:
             self._fly(self._nothing(contact, seq))
+        for contact, (epoch, prekey) in outcome.asked.items():
+            self._fly(self._ask(contact, epoch, prekey))
         self.wake()
 
     def _untold(self, contact: ContactId, view: View | None) -> int:
@@ -164,10 +164,13 @@ class Post:
                 courier.done(key)
                 return
             self._told[contact] = view.epoch, view.through
-            epoch, cipher, payload, expires_ms = cast("tuple[int, int, bytes, int]", row)
+            epoch, cipher, payload, expires_ms, mark = cast(
+                "tuple[int, int, bytes, int, bytes]", row
+            )
             ttl = max(SHORTEST, (expires_ms - self._desk.now_ms()) / 1000)
             async with asyncio.timeout(ttl):  # what has expired must not be on its way any more
-                await self._deliver(view, Frame(epoch, seq, Cipher(cipher), payload), copies, ttl)
+                frame = Frame(epoch, seq, Cipher(cipher), payload, mark=mark)
+                await self._deliver(view, frame, copies, ttl)
             taken = True
             if self._says_all(contact, view):
                 self._owed.pop(contact, None)
@@ -203,6 +206,16 @@ class Post:
             return
         try:
             await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""))
+        except ResilienceError as error:
+            self._failed(contact, error)
+
+    async def _ask(self, contact: ContactId, epoch: int, prekey: bytes) -> None:
+        """We were set back: ask for a new session; asked again when it is lost."""
+        view = self._desk.views.get(contact)
+        if view is None:
+            return
+        try:
+            await self._deliver(view, Frame(epoch, 0, Cipher.ANEW, prekey))
         except ResilienceError as error:
             self._failed(contact, error)
 
@@ -300,8 +313,9 @@ class Post:
         """Put the present acknowledgement on a frame, sign it, and seal it for the contact."""
         facts = view.facts
         told = Frame(
-            frame.epoch, frame.seq, frame.cipher, frame.payload, view.epoch, view.through, view.runs
-        )
+            frame.epoch, frame.seq, frame.cipher, frame.payload,
+            view.epoch, view.through, view.runs, frame.mark, view.mark,
+        )  # fmt: skip
         is_guest_yet = not facts.is_host and len(facts.seal) != SealKey.SIZE
         secret = facts.first_secret if is_guest_yet else facts.secret
         keys = self._desk.keyring

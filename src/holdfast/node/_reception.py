@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from holdfast import limits
 from holdfast.crypto import PairMessage
 from holdfast.errors import EnvelopeError, RatchetError
-from holdfast.node import _rooms, _sending
+from holdfast.node import _marks, _rooms, _sending
 from holdfast.node._work import Problem
 from holdfast.node.machine import Incoming, Verdict
 from holdfast.node.model import (
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from holdfast.node._work import Pair, Work
     from holdfast.node.wire import Content, Frame
 
+SET_BACK: Final = "This node was set back to an older state."
+
 IDENTITY: Final = 32
 """Bytes of the public key before the first message of a session."""
 
@@ -51,11 +53,29 @@ IDENTITY: Final = 32
 def receive(work: Work, contact: str, frame: Frame) -> None:
     """Take a frame of a contact."""
     pair = work.pair(contact)
+    if _is_ahead(pair, frame):
+        _sending.ask(work, pair, frame.ack_epoch, SET_BACK)
     _acknowledged(work, pair, frame)
-    if frame.seq:
+    if frame.cipher is Cipher.ANEW:
+        _asked(work, pair, frame)
+    elif frame.seq:
         _take(work, pair, frame)
         work.outcome.owed.setdefault(pair.id, False)
     _sending.pump(work, pair)
+
+
+def _is_ahead(pair: Pair, frame: Frame) -> bool:
+    """The contact is in a session that we have been in, or left out one: we were set back to before it."""
+    ahead = frame.ack_epoch - pair.outgoing.epoch
+    return pair.state is ContactState.READY and (ahead > 1 or (ahead == 1 and frame.ack > 0))
+
+
+def _asked(work: Work, pair: Pair, frame: Frame) -> None:
+    """The contact was set back and asks for a new session; a request of an older session was answered long ago."""
+    if frame.epoch == pair.outgoing.epoch and len(frame.payload) == IDENTITY:
+        pair.facts = replace(pair.facts, prekey=frame.payload)
+        _sending.renew(work, pair, "The contact's program was set back.", is_asked=True)
+        _rooms.forget_keys_given(work, pair)
 
 
 def drop_first_secret(work: Work, contact: str) -> None:
@@ -66,9 +86,12 @@ def drop_first_secret(work: Work, contact: str) -> None:
 
 
 def _acknowledged(work: Work, pair: Pair, frame: Frame) -> None:
-    said = pair.outgoing.acknowledged(frame.ack_epoch, frame.ack, frame.held)
+    if pair.ratchet is None:
+        return  # nothing of ours has a number
+    agrees = _agrees(work, pair, frame)
+    said = pair.outgoing.acknowledged(frame.ack_epoch, frame.ack, frame.held, agrees=agrees)
     if said.is_set_back:
-        _sending.renew(work, pair, "This node was set back to an older state.")
+        _sending.renew(work, pair, SET_BACK)
         return
     if said.done:
         _sending.settle(work, pair, said.done)
@@ -76,14 +99,30 @@ def _acknowledged(work: Work, pair: Pair, frame: Frame) -> None:
     work.outcome.gone.extend((pair.id, seq) for seq in said.gone)
 
 
+def _agrees(work: Work, pair: Pair, frame: Frame) -> bool:
+    """Say whether the contact has stored what we know to have said, up to the number that he acknowledges."""
+    if not frame.ack_mark or frame.ack not in pair.outgoing.waiting:
+        return True  # it settles nothing
+    row = work.connection.execute(
+        "SELECT mark FROM node_outgoing WHERE contact = ? AND seq = ?", (pair.id, frame.ack)
+    ).fetchone()
+    return row is None or _marks.agree(row[0], frame.ack_mark)
+
+
 def _take(work: Work, pair: Pair, frame: Frame) -> None:
     incoming = pair.incoming
     size = len(frame.payload)
     verdict = incoming.judge(frame.epoch, frame.seq, size, reorder=work.settings.reorder)
-    if verdict is Verdict.NEXT:
+    if verdict is Verdict.NEW_SESSION or _is_glare(work, pair, frame):
+        _begun_anew(work, pair, frame)
+    elif verdict is Verdict.NEXT:
+        after = _marks.follow(incoming.mark, _told(frame.cipher, frame.payload))
+        if not _marks.agree(frame.mark, after):
+            work.outcome.owed[pair.id] = True  # he was set back, and learns it from what we have
+            return
         if not _hand_over(work, pair, frame.cipher, frame.payload):
             return
-        following = incoming.handed_over()
+        following = incoming.handed_over(_told(frame.cipher, frame.payload))
         while following is not None:
             row = work.connection.execute(
                 "DELETE FROM node_held WHERE contact = ? AND seq = ? RETURNING cipher, payload",
@@ -92,7 +131,7 @@ def _take(work: Work, pair: Pair, frame: Frame) -> None:
             if not _hand_over(work, pair, Cipher(row[0]), row[1]):
                 incoming.held.pop(following, None)
                 return
-            following = incoming.handed_over()
+            following = incoming.handed_over(_told(Cipher(row[0]), row[1]))
         work.outcome.owed[pair.id] = work.outcome.owed.get(pair.id, False) or bool(incoming.held)
     elif verdict is Verdict.HOLD:
         incoming.hold(frame.seq, size)
@@ -101,8 +140,6 @@ def _take(work: Work, pair: Pair, frame: Frame) -> None:
             (pair.id, frame.seq, frame.cipher.value, frame.payload),
         )
         work.outcome.owed[pair.id] = True
-    elif verdict is Verdict.NEW_SESSION or _is_glare(work, pair, frame):
-        _begun_anew(work, pair, frame)
     else:
         work.outcome.duplicates += verdict is Verdict.DUPLICATE
         work.outcome.owed[pair.id] = True
@@ -111,7 +148,8 @@ def _take(work: Work, pair: Pair, frame: Frame) -> None:
 def _hand_over(work: Work, pair: Pair, cipher: Cipher, payload: bytes) -> bool:
     """Decrypt the next message and do what it says; return whether it is used up."""
     if cipher is Cipher.NOTHING:
-        return True
+        # What is gone for us as well was ours before: we were set back.
+        return bool(payload) or pair.ratchet is None or not _sending.renew(work, pair, SET_BACK)
     try:
         if cipher is Cipher.ROOM:
             _rooms.take(work, pair, payload)
@@ -129,9 +167,9 @@ def _hand_over(work: Work, pair: Pair, cipher: Cipher, payload: bytes) -> bool:
             return True  # the room's key has its own way to be renewed
         if pair.ratchet is not None:
             _sending.renew(work, pair, "A message could not be decrypted.")
-        else:
+        elif pair.state is not ContactState.READY:
             _report(work, pair, error.name, str(error))
-        return False
+        return False  # the contact, who was asked for a new session, sends it again in that
     try:
         content = read_content(text)
     except EnvelopeError as error:
@@ -139,6 +177,10 @@ def _hand_over(work: Work, pair: Pair, cipher: Cipher, payload: bytes) -> bool:
         return True  # it will never be readable; the next one is
     _apply(work, pair, content)
     return True
+
+
+def _told(cipher: Cipher, payload: bytes) -> bytes:
+    return payload if cipher is Cipher.NOTHING else _marks.told(payload)
 
 
 def _begun(work: Work, pair: Pair, cipher: Cipher, payload: bytes) -> bytes:
@@ -177,11 +219,13 @@ def _begun_anew(work: Work, pair: Pair, frame: Frame) -> None:
     except (RatchetError, EnvelopeError) as error:
         pair.ratchet = before
         _report(work, pair, error.name, str(error))
+        if isinstance(error, RatchetError) and pair.state is ContactState.READY:
+            _sending.ask(work, pair, frame.epoch, "A new session could not be begun.")
         return
     pair.is_proposer = False
     _sending.begin_again(work, pair, frame.epoch)
     pair.incoming = Incoming(frame.epoch)
-    pair.incoming.handed_over()
+    pair.incoming.handed_over(_told(frame.cipher, frame.payload))
     _apply(work, pair, content)
     _rooms.forget_keys_given(work, pair)
     _report(work, pair, "SESSION_RENEWED", "The contact made the encryption anew.")

@@ -16,10 +16,11 @@ from holdfast import limits
 from holdfast.crypto import EnvelopeKey
 from holdfast.errors import OutboxFullError, RatchetError
 from holdfast.mailbox import GatewayAddress, MailboxKey
+from holdfast.node import _marks
 from holdfast.node._work import Numbered, Problem
 from holdfast.node.machine import Incoming
-from holdfast.node.model import MessageChanged, MessageState, QueueChanged
-from holdfast.node.wire import Card, Cipher, Place, encode
+from holdfast.node.model import ContactState, MessageChanged, MessageState, QueueChanged
+from holdfast.node.wire import Card, Cipher, Place, RoomSay, encode
 from holdfast.ops.errors import ErrorCategory, ErrorSeverity
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def require_room(work: Work) -> None:
 def pump(work: Work, pair: Pair) -> None:
     """Give numbers to what waits, as far as the window goes, and encrypt it."""
     if pair.ratchet is None:
-        return  # nobody has used the invitation: there is no key yet
+        ask_again(work, pair)
+        return  # nobody has used the invitation, or a session has to be begun anew: there is no key yet
     while pair.outgoing.has_room:
         if pair.outgoing.waiting and not work.settings.reorder:
             return  # nobody holds anything back: one after the other
@@ -107,16 +109,17 @@ def pump(work: Work, pair: Pair) -> None:
             return
         number, content, kind, payload, priority, _ = row
         cipher = Cipher(kind)
-        seq = pair.outgoing.number()
+        seq = pair.outgoing.next_seq
         if cipher not in (Cipher.ROOM, Cipher.NOTHING):
             made = pair.ratchet.encrypt(work.vault.unseal(f"outgoing {pair.id}", content))
             cipher, payload = Cipher(made.kind), made.ciphertext
             if cipher is Cipher.FIRST and seq == 1:
                 payload = work.keys(pair.identity).public + payload
+        pair.outgoing.number(_marks.told(payload))
         work.connection.execute(
-            "UPDATE node_outgoing SET seq = ?, epoch = ?, cipher = ?, payload = ?, is_at_gateway = 0"
+            "UPDATE node_outgoing SET seq = ?, epoch = ?, cipher = ?, payload = ?, is_at_gateway = 0, mark = ?"
             " WHERE number = ?",
-            (seq, pair.outgoing.epoch, cipher.value, payload, number),
+            (seq, pair.outgoing.epoch, cipher.value, payload, pair.outgoing.mark, number),
         )
         work.outcome.numbered.append(Numbered(pair.id, seq, priority))
 
@@ -202,19 +205,20 @@ def lie_at_gateway(work: Work, taken: Sequence[tuple[str, int, int]]) -> None:
 def expire(work: Work) -> None:
     """Give up what nobody waits for any longer; a number that was given is sent as *nothing*."""
     rows = work.connection.execute(
-        "SELECT number, contact, seq, message FROM node_outgoing"
+        "SELECT number, contact, seq, message, payload FROM node_outgoing"
         " WHERE expires_ms <= ? AND cipher != ? ORDER BY expires_ms LIMIT ?",
         (work.now_ms, Cipher.NOTHING.value, limits.NODE_TAKEN_MAX),
     ).fetchall()
-    for number, contact, seq, message in rows:
+    for number, contact, seq, message, payload in rows:
         if seq is None:
             work.connection.execute("DELETE FROM node_outgoing WHERE number = ?", (number,))
         else:
             work.connection.execute(
-                "UPDATE node_outgoing SET cipher = ?, payload = x'', content = ?, expires_ms = ?"
+                "UPDATE node_outgoing SET cipher = ?, payload = ?, content = ?, expires_ms = ?"
                 " WHERE number = ?",
                 (
                     Cipher.NOTHING.value,
+                    _marks.told(payload),
                     work.vault.seal(f"outgoing {contact}", b""),
                     NEVER_MS,
                     number,
@@ -230,21 +234,68 @@ def expire(work: Work) -> None:
 # --- a new session --------------------------------------------------------------------------
 
 
-def renew(work: Work, pair: Pair, why: str) -> None:
-    """Begin a session anew from our side, at most one an hour: the ratchet is out of step."""
+def renew(work: Work, pair: Pair, why: str, *, is_asked: bool = False) -> bool:
+    """Begin a session anew from our side, at most one an hour: the ratchet is out of step.
+
+    Without a prekey of the contact, he is asked to begin it.
+
+    Args:
+        work: the transaction.
+        pair: with whom.
+        why: a sentence for the person.
+        is_asked: whether the contact wants it; he may at any time, since what he asks with is good once.
+
+    Returns:
+        Whether the old session is over.
+    """
     wait_ms = pair.rekeyed_ms + int(limits.NODE_REKEY_INTERVAL * 1000) - work.now_ms
-    if (pair.rekeyed_ms and wait_ms > 0) or not (pair.facts.prekey and pair.facts.identity):
-        return  # the next sign that it is broken comes again
+    if (pair.rekeyed_ms and wait_ms > 0 and not is_asked) or not pair.facts.identity:
+        return False  # the next sign that it is broken comes again
+    if not pair.facts.prekey:
+        ask(work, pair, pair.outgoing.epoch, why)
+        return True
     try:
         ratchet = work.keys(pair.identity).begin(pair.facts.identity, pair.facts.prekey)
     except RatchetError as error:
         _tell(work, pair, error.name, str(error))
-        return
+        return False
     pair.ratchet = ratchet
     pair.facts = replace(pair.facts, prekey=b"")
     pair.is_proposer = True
+    _forget_room_keys(work, pair)
     begin_again(work, pair, pair.outgoing.epoch + 1)
     _tell(work, pair, "SESSION_RENEWED", f"{why} The encryption was made anew.")
+    return True
+
+
+def ask(work: Work, pair: Pair, epoch: int, why: str) -> None:
+    """Ask the contact to begin a session anew: we were set back so far that we have no key with which to begin it.
+
+    Until he does, what we say waits without a number. The request names the session in which he is, so that it is worth
+    nothing once he has begun the next, whoever keeps it.
+    """
+    pair.ratchet = None
+    pair.is_proposer = False
+    _forget_room_keys(work, pair)
+    begin_again(work, pair, epoch)
+    _ask(work, pair)
+    _tell(
+        work, pair, "SESSION_ASKED",
+        f"{why} The contact's program is asked to make the encryption anew; what you write waits until it has.",
+    )  # fmt: skip
+
+
+def ask_again(work: Work, pair: Pair) -> None:
+    """Repeat the request when it may have been lost."""
+    is_lost = pair.state is ContactState.READY and pair.ratchet is None
+    if is_lost and work.now_ms - pair.rekeyed_ms >= limits.NODE_ASK_INTERVAL * 1000:
+        pair.rekeyed_ms = work.now_ms
+        _ask(work, pair)
+
+
+def _ask(work: Work, pair: Pair) -> None:
+    prekey = work.keys(pair.identity).new_prekey()
+    work.outcome.asked[pair.id] = (pair.outgoing.epoch, prekey)
 
 
 def begin_again(work: Work, pair: Pair, epoch: int) -> None:
@@ -258,16 +309,45 @@ def begin_again(work: Work, pair: Pair, epoch: int) -> None:
         "DELETE FROM node_outgoing WHERE contact = ? AND (cipher = ? OR priority = ?)",
         (pair.id, Cipher.NOTHING.value, CARD_PRIORITY),
     )
+    _say_again_to_him_alone(work, pair)
     work.connection.execute(
-        "UPDATE node_outgoing SET seq = NULL, is_at_gateway = 0 WHERE contact = ?", (pair.id,)
-    )
-    work.connection.execute(
-        "UPDATE node_outgoing SET payload = x'', cipher = ? WHERE contact = ? AND cipher != ?",
-        (Cipher.PAIR.value, pair.id, Cipher.ROOM.value),
+        "UPDATE node_outgoing SET seq = NULL, is_at_gateway = 0, payload = x'', cipher = ? WHERE contact = ?",
+        (Cipher.PAIR.value, pair.id),
     )
     work.outcome.renewed.append(pair.id)
     enqueue(work, pair, card(work, pair), priority=CARD_PRIORITY)
     pump(work, pair)
+
+
+def _say_again_to_him_alone(work: Work, pair: Pair) -> None:
+    """What waits for him in rooms goes over the pair's session: he may lack the room's key, or had its index before."""
+    rows = work.connection.execute(
+        "SELECT number, message FROM node_outgoing WHERE contact = ? AND cipher = ?",
+        (pair.id, Cipher.ROOM.value),
+    ).fetchall()
+    for number, message in rows:
+        found = work.connection.execute(
+            "SELECT conversation, id, kind, body, sent_ms, clock FROM node_message WHERE number = ?",
+            (message,),
+        ).fetchone()
+        if found is None:  # deleted here after it had expired for somebody else
+            work.connection.execute("DELETE FROM node_outgoing WHERE number = ?", (number,))
+            continue
+        room, said, kind, body, sent_ms, clock = found
+        shown = "" if kind == "text" else kind
+        raw = work.vault.unseal(f"message {room}", body)
+        content = encode(RoomSay(room, said, shown, raw, sent_ms, clock))
+        work.connection.execute(
+            "UPDATE node_outgoing SET content = ? WHERE number = ?",
+            (work.vault.seal(f"outgoing {pair.id}", content), number),
+        )
+
+
+def _forget_room_keys(work: Work, pair: Pair) -> None:
+    """Our keys of rooms may be older than what members have heard: the next thing that we say has a new one."""
+    work.connection.execute(
+        "UPDATE node_room SET sender = NULL WHERE identity = ?", (pair.identity,)
+    )
 
 
 def _tell(work: Work, pair: Pair, code: str, message: str) -> None:

@@ -47,6 +47,7 @@ class View(NamedTuple):
     epoch: int
     through: int
     runs: tuple[Run, ...]
+    mark: bytes
 
 
 class Numbered(NamedTuple):
@@ -69,6 +70,7 @@ class Outcome:
     gone: list[tuple[ContactId, int]] = field(default_factory=list)
     renewed: list[ContactId] = field(default_factory=list)
     owed: dict[ContactId, bool] = field(default_factory=dict)
+    asked: dict[ContactId, tuple[int, bytes]] = field(default_factory=dict)
     views: dict[ContactId, View] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     duplicates: int = 0
@@ -188,6 +190,7 @@ class Work:
             pair.outgoing.epoch,
             pair.incoming.through,
             pair.incoming.runs(),
+            pair.incoming.mark,
         )
 
     def _store(self, pair: Pair) -> None:
@@ -197,7 +200,8 @@ class Work:
             ratchet = vault.seal(f"contact {name} ratchet", pair.ratchet.to_bytes())
         self.connection.execute(
             "UPDATE node_contact SET state = ?, is_hidden = ?, facts = ?, inbox = ?, ratchet = ?, epoch = ?,"
-            " next_seq = ?, through = ?, rekeyed_ms = ?, is_proposer = ?, peer = ? WHERE id = ?",
+            " next_seq = ?, through = ?, rekeyed_ms = ?, is_proposer = ?, peer = ?, sent_mark = ?, came_mark = ?"
+            " WHERE id = ?",
             (
                 pair.state.value,
                 pair.is_hidden,
@@ -210,6 +214,8 @@ class Work:
                 pair.rekeyed_ms,
                 pair.is_proposer,
                 vault.mark(pair.identity, pair.facts.identity),
+                pair.outgoing.mark,
+                pair.incoming.mark,
                 name,
             ),
         )
@@ -218,7 +224,7 @@ class Work:
     def _loaded(self, contact: ContactId) -> Pair:
         row = self.connection.execute(
             "SELECT identity, state, is_hidden, facts, inbox, ratchet, epoch, next_seq, through, rekeyed_ms,"
-            " is_proposer FROM node_contact WHERE id = ?",
+            " is_proposer, sent_mark, came_mark FROM node_contact WHERE id = ?",
             (contact,),
         ).fetchone()
         if row is None:
@@ -244,8 +250,8 @@ class Work:
             self.vault.unseal_facts(f"contact {contact}", row[3], Facts),
             self.vault.unseal_facts(f"contact {contact} inbox", row[4], Inbox),
             ratchet,
-            Incoming(epoch, through, dict(held.fetchall())),
-            Outgoing(epoch, next_seq, set(waiting)),
+            Incoming(epoch, through, dict(held.fetchall()), row[12]),
+            Outgoing(epoch, next_seq, set(waiting), row[11]),
             row[9],
             bool(row[10]),
         )

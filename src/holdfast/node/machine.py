@@ -9,11 +9,12 @@ delay and reorder, so the receiver
 
 The sender forgets a message only when it was acknowledged end to end. An acknowledgement says *everything up to here*
 and names what lies beyond the first gap. What is missing between is sent again at once, the rest by patience
-(``courier``).
+(``courier``). What lies beyond a gap is not done yet: it waits for what is missing, and a new session would forget it.
 
-Two things betray that one side was set back to an older state (a backup was restored): an acknowledgement of a
-number that was never given, and a gap that was acknowledged before. The first calls for a new session, the second is
-answered with *nothing*, since what was there is gone with the disk.
+Three things betray that one side was set back to an older state (a backup was restored): an acknowledgement of a
+number that was never given, one with another mark at its number (``_marks``), and a gap that was acknowledged before.
+The first two say that we were, and call for a new session. The third is answered with *nothing*, since what was there
+is gone with the disk, and who has to take that knows that he was.
 
 A new session begins with its number 1; then both directions count from 1 again, and what was not acknowledged is sent
 again in it. Messages have ids of their own, so that none of them is shown twice.
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from holdfast import limits
+from holdfast.node import _marks
 
 Run = tuple[int, int]
 
@@ -48,11 +50,13 @@ class Incoming:
         epoch: the session.
         through: every message up to here was handed over.
         held: numbers that are held back, with their sizes in bytes.
+        mark: of what was handed over.
     """
 
     epoch: int = 0
     through: int = 0
     held: dict[int, int] = field(default_factory=dict)
+    mark: bytes = _marks.START
 
     def judge(self, epoch: int, seq: int, size: int, *, reorder: bool = True) -> Verdict:
         """Say what to do with a message.
@@ -80,9 +84,14 @@ class Incoming:
         )
         return Verdict.FULL if is_far or is_full or not reorder else Verdict.HOLD
 
-    def handed_over(self) -> int | None:
-        """The next one was handed over; return the number of the one that was held back behind it, if any."""
+    def handed_over(self, told: bytes = _marks.UNKNOWN) -> int | None:
+        """The next one was handed over; return the number of the one that was held back behind it, if any.
+
+        Args:
+            told: what stands for it in the mark.
+        """
         self.through += 1
+        self.mark = _marks.follow(self.mark, told)
         self.held.pop(self.through, None)
         following = self.through + 1
         return following if following in self.held else None
@@ -129,42 +138,44 @@ class Outgoing:
         epoch: the session.
         next_seq: number of the next message.
         waiting: numbers that are not acknowledged.
+        mark: of all that has a number.
     """
 
     epoch: int = 0
     next_seq: int = 1
     waiting: set[int] = field(default_factory=set)
+    mark: bytes = _marks.START
 
     @property
     def has_room(self) -> bool:
         """Whether another message may have a number now."""
         return not self.waiting or self.next_seq - min(self.waiting) < limits.NODE_WINDOW
 
-    def number(self) -> int:
-        """Give the next number."""
+    def number(self, told: bytes = _marks.UNKNOWN) -> int:
+        """Give the next number; ``told`` is what stands for the message in the mark."""
         seq = self.next_seq
         self.next_seq += 1
         self.waiting.add(seq)
+        self.mark = _marks.follow(self.mark, told)
         return seq
 
-    def acknowledged(self, epoch: int, through: int, runs: tuple[Run, ...]) -> Acknowledged:
+    def acknowledged(
+        self, epoch: int, through: int, runs: tuple[Run, ...], *, agrees: bool = True
+    ) -> Acknowledged:
         """Take an acknowledgement.
 
         Args:
             epoch: the session that it is about.
             through: every message up to here was stored.
-            runs: numbers beyond the gap that were stored.
+            runs: numbers beyond the gap that are held back.
+            agrees: whether its mark is ours at this number.
         """
         if epoch != self.epoch:
             return Acknowledged()  # of a session that is over, or of one that we do not know yet
         last = runs[-1][1] if runs else through
-        if last >= self.next_seq:
+        if last >= self.next_seq or not agrees:
             return Acknowledged(is_set_back=True)
-        stored = {
-            seq
-            for seq in self.waiting
-            if seq <= through or any(first <= seq <= end for first, end in runs)
-        }
+        stored = {seq for seq in self.waiting if seq <= through}
         self.waiting -= stored
         gaps: list[int] = []
         before = through
@@ -182,3 +193,4 @@ class Outgoing:
         self.epoch += 1
         self.next_seq = 1
         self.waiting.clear()
+        self.mark = _marks.START

@@ -122,6 +122,11 @@ NODE_MIGRATIONS: Final = {
         ) WITHOUT ROWID;
         CREATE INDEX node_room_owed_message ON node_room_owed (message);
         """,
+        """
+        ALTER TABLE node_contact ADD COLUMN sent_mark BLOB NOT NULL DEFAULT x'';
+        ALTER TABLE node_contact ADD COLUMN came_mark BLOB NOT NULL DEFAULT x'';
+        ALTER TABLE node_outgoing ADD COLUMN mark BLOB NOT NULL DEFAULT x'';
+        """,
     )
 }
 """What a ``Database`` needs to be a node's; may stand beside others."""

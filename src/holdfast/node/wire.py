@@ -17,6 +17,7 @@ from holdfast import limits
 from holdfast.crypto import SealKey
 from holdfast.errors import EnvelopeError
 from holdfast.mailbox import GatewayAddress
+from holdfast.node import _marks
 
 Number = Annotated[int, Meta(ge=0, lt=2**48)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -28,6 +29,7 @@ Kind = Annotated[str, Meta(max_length=limits.NODE_KIND_MAX)]
 Id = Annotated[str, Meta(min_length=1, max_length=limits.NODE_ID_MAX)]
 Body = Annotated[bytes, Meta(max_length=limits.NODE_BODY_BYTES_MAX)]
 RoomKey = Annotated[str, Meta(max_length=600)]
+Mark = Annotated[bytes, Meta(max_length=_marks.SIZE)]
 Run = tuple[Number, Number]
 
 
@@ -40,7 +42,9 @@ class Cipher(IntEnum):
     ROOM = 2
     """A message of a room's ratchet, encrypted once for all members."""
     NOTHING = 3
-    """The message of this number expired; nothing is missing."""
+    """The message of this number expired, and the payload stands for it in the mark; empty: it is gone with a disk."""
+    ANEW = 4
+    """The sender was set back to an older state and asks for a new session; the payload is a prekey for it."""
 
 
 class Frame(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +58,8 @@ class Frame(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
         ack_epoch: session that the acknowledgement is about.
         ack: every message up to here was stored.
         held: runs beyond the first gap that were stored as well, ascending.
+        mark: of all up to this message (``_marks``).
+        ack_mark: of what was stored up to ``ack``.
     """
 
     epoch: Number
@@ -63,6 +69,8 @@ class Frame(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     ack_epoch: Number = 0
     ack: Number = 0
     held: Annotated[tuple[Run, ...], Meta(max_length=limits.NODE_GAPS_MAX)] = ()
+    mark: Mark = _marks.UNKNOWN
+    ack_mark: Mark = _marks.UNKNOWN
 
 
 class Place(Struct, array_like=True, frozen=True):

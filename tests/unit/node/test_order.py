@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast import limits
 from holdfast.mailbox import GatewayAddress
-from holdfast.node import NodeSettings
+from holdfast.node import NodeSettings, _marks
 from holdfast.node._courier import Courier
 from holdfast.node.machine import Incoming, Outgoing, Verdict
 
@@ -113,10 +113,39 @@ def test_an_acknowledgement_names_what_is_missing() -> None:
     for _ in range(6):
         outgoing.number()
     told = outgoing.acknowledged(0, 1, ((3, 3), (5, 5)))
-    assert (told.done, told.missing, told.gone) == ((1, 3, 5), (2, 4), ())
+    assert (told.done, told.missing, told.gone) == ((1,), (2, 4), ())
     # back-dated: it takes nothing back, and what was done before and is missed again is gone
     told = outgoing.acknowledged(0, 0, ((2, 2),))
-    assert (told.done, told.missing, told.gone) == ((2,), (), (1,))
+    assert (told.done, told.missing, told.gone) == ((), (), (1,))
+
+
+def test_what_is_held_back_is_not_done_before_it_was_handed_over() -> None:
+    outgoing = Outgoing()
+    for _ in range(3):
+        outgoing.number()
+    assert not outgoing.acknowledged(0, 0, ((2, 3),)).done
+    assert outgoing.waiting == {1, 2, 3}, "a new session would forget what is held back"
+    assert outgoing.acknowledged(0, 3, ()).done == (1, 2, 3)
+
+
+def test_another_mark_at_a_number_betrays_a_backup_and_settles_nothing() -> None:
+    outgoing = Outgoing()
+    for _ in range(3):
+        outgoing.number()
+    assert outgoing.acknowledged(0, 2, (), agrees=False).is_set_back
+    assert outgoing.waiting == {1, 2, 3}
+
+
+def test_both_sides_have_one_mark_for_the_same_messages_and_another_for_others() -> None:
+    outgoing, incoming, forked = Outgoing(), Incoming(), Outgoing()
+    for text in (b"one", b"two"):
+        outgoing.number(_marks.told(text))
+        incoming.handed_over(_marks.told(text))
+        forked.number(_marks.told(text if text == b"one" else b"three"))
+    assert outgoing.mark == incoming.mark != forked.mark
+    incoming.handed_over()  # a hole
+    assert _marks.agree(incoming.mark, forked.mark)
+    assert not _marks.agree(outgoing.mark, forked.mark)
 
 
 def test_an_acknowledgement_of_what_was_never_said_betrays_a_backup() -> None:
