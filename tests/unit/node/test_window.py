@@ -1,0 +1,64 @@
+"""A window of messages is acknowledged before it is full, and what has hardly left is not called missing."""
+
+from __future__ import annotations
+
+import random
+
+from holdfast import limits
+from holdfast.mailbox import GatewayAddress
+from holdfast.node import NodeSettings
+from holdfast.node._courier import IN_HAND, Courier
+from holdfast.node._keyring import Keyring
+from holdfast.testing import Simulation, simulate
+from tests.unit.node.test_node import met, node_of, town_of
+
+GATE = GatewayAddress("gate", 7000, bytes(32))
+SLOW = 600.0
+"""Seconds that acknowledgements may wait for company: far more than the tests."""
+
+
+@simulate(seeds=1, minutes=30)
+async def test_who_has_much_to_say_does_not_wait_for_acknowledgements(world: Simulation) -> None:
+    town = await town_of(world, ack_delay=SLOW)
+    one, other = town.people
+    count = 3 * limits.NODE_WINDOW
+
+    async def say() -> None:
+        for number in range(count):
+            await node_of(one).send(met(one, other).id, f"{number}")
+
+    await one.host.run(say)
+    began = world.now
+    await town.until(lambda: len(other.shown) == count, within=60, what="all of it is there")
+    await town.until(
+        lambda: node_of(one).queue().waiting <= limits.NODE_ACK_EVERY,
+        within=60,
+        what="all but the last few are acknowledged",
+    )
+    assert world.now - began < SLOW
+
+
+def test_what_was_just_taken_is_not_carried_again_because_something_overtook_it() -> None:
+    courier = Courier(NodeSettings(gateways=(GATE,), mode="direct"), random.Random(1))
+    courier.add(("ann", 1), 1, 0.0)
+    courier.take(0.0)
+    courier.landed(("ann", 1), 5.0, taken=True)
+    courier.missing(("ann", 1), 5.01)
+    assert courier.take(5.01) is None
+    assert courier.next_at == 5.0 + IN_HAND
+    assert courier.take(5.0 + IN_HAND) == (("ann", 1), 1)
+
+
+def test_the_keyring_keeps_the_keys_that_are_used() -> None:
+    ring = Keyring()
+    secrets = [bytes([number, number // 256]) * 16 for number in range(limits.NODE_KEYS_KEPT)]
+    first = ring.pair(secrets[0], is_host=True)
+    assert ring.pair(secrets[0], is_host=False) is not first
+    for secret in secrets[2:]:
+        ring.pair(secret, is_host=True)
+        assert ring.pair(secrets[0], is_host=True) is first
+    ring.pair(b"x" * 32, is_host=True)
+    ring.pair(b"y" * 32, is_host=True)
+    assert ring.pair(secrets[0], is_host=True) is first
+    ring.forget()
+    assert ring.pair(secrets[0], is_host=True) is not first
