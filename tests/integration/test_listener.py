@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -146,6 +146,37 @@ async def test_too_many_and_too_many_from_one_address_are_cut_at_once() -> None:
         assert await reader.readline() == b"in\n"
         for _, each in [*inside, (reader, writer)]:
             each.close()
+
+
+async def test_who_connects_and_shakes_no_hands_is_counted_and_keeps_nobody_else_out() -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    tls: dict[str, Any] = {"ssl": client, "server_hostname": "localhost"}
+    async with echoing(server, per_address_max=3) as (listener, port):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        async with asyncio.timeout(10):
+            while listener.refused < 2:
+                await asyncio.sleep(0.01)
+        assert [await is_cut(reader) for reader, _ in silent[3:]] == [True, True]
+        assert (listener.accepted, listener._inside) == (0, 3)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, local_addr=("127.0.0.9", 0), **tls
+        )
+        writer.write(b"me\n")
+        assert await reader.readline() == b"me\n"
+        silent[0][1].close()  # gone without a word: there is room for another one from there
+        async with asyncio.timeout(10):
+            while listener._inside > 3:
+                await asyncio.sleep(0.01)
+        again_reader, again = await asyncio.open_connection("127.0.0.1", port, **tls)
+        again.write(b"in\n")
+        assert await again_reader.readline() == b"in\n"
+        for each in (*(writer for _, writer in silent), writer, again):
+            each.transport.abort()
+    assert not listener._inside
 
 
 async def test_who_connects_too_fast_is_cut() -> None:

@@ -13,7 +13,8 @@
     await listener.stop()
 
 What strangers may do is bounded before anything is done for them: how many there are, how fast they come, how long
-they may take to say who they are, how much may wait for one who does not read.
+they may take to say who they are, how much may wait for one who does not read. With TLS they are counted from the
+moment they connect, before hands are shaken.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from holdfast import limits
+from holdfast.connection._door import Door, origin_of
 from holdfast.connection.framing import Framed
 from holdfast.connection.transport import StreamTransport
 from holdfast.errors import ErrorCode, NetworkError, NetworkTimeoutError
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("holdfast.connection")
 
-TLS_HANDSHAKE: Final = 10.0
-"""Seconds that a TLS handshake may take; nothing else is known of a peer before it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ListenerSettings:
@@ -48,7 +47,7 @@ class ListenerSettings:
 
     Attributes:
         connections_max: at once (a further one is cut).
-        per_address_max: at once from one address (likewise).
+        per_address_max: at once from one address (likewise); the addresses of one customer of IPv6 count as one.
         accept_rate: connections a second from one address in the long run (likewise).
         accept_burst: at once from one address.
         proof_timeout: seconds until ``Peer.proved`` must have been called (cut); None: never.
@@ -72,6 +71,7 @@ class Peer(StreamTransport):
 
     Attributes:
         remote: its address as text, without the port.
+        origin: what limits count it under: its address, or for IPv6 the network that one customer has.
         local: the address and the port of ours to which it came.
         tls: the TLS object when the connection is encrypted.
     """
@@ -83,6 +83,8 @@ class Peer(StreamTransport):
         self._reading: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self.remote = ""
+        self.origin = ""
+        self.is_inside = False
         self.local = ("", 0)
         self.tls: Any = None
 
@@ -123,6 +125,7 @@ class Peer(StreamTransport):
         """Take it in, or cut it."""
         name = transport.get_extra_info("peername")
         self.remote = str(name[0]) if name else ""
+        self.origin = origin_of(self.remote)
         ours = transport.get_extra_info("sockname")
         if ours:
             self.local = (str(ours[0]), int(ours[1]))
@@ -132,9 +135,10 @@ class Peer(StreamTransport):
         except NetworkError:  # it has gone already; ``connection_lost`` follows
             transport.abort()  # type: ignore[attr-defined]
             return
-        if not self._listener._admit(self):
+        if not self.is_inside and not self._listener._enters(self):
             self._transport.abort()
             return
+        self._listener._begins(self)
         settings, loop = self._listener.settings, asyncio.get_running_loop()
         self._heard_at = loop.time()
         if settings.proof_timeout is not None:
@@ -215,6 +219,8 @@ class Listener:
             name=f"connections to {name}",
         )
         self._server: asyncio.Server | None = None
+        self._door: Door | None = None
+        self._inside = 0
         self._is_listening = False
         self._emptied = asyncio.Event()
 
@@ -224,17 +230,13 @@ class Listener:
         Raises:
             NetworkError: 1002; the address is taken or is not ours.
         """
-        tls: dict[str, Any] = {}
-        if self._tls is not None:
-            tls = {"ssl": self._tls, "ssl_handshake_timeout": TLS_HANDSHAKE}
         self._is_listening = True
         try:
+            if self._tls is not None:
+                self._door = Door(self._tls, self._comes, self._shaken, name=self.name)
+                return await self._door.open(host, port, limits.LISTEN_BACKLOG)
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Peer(self, self._framing(self.settings.message_max)),
-                host,
-                port,
-                backlog=limits.LISTEN_BACKLOG,
-                **tls,
+                self._new_peer, host, port, backlog=limits.LISTEN_BACKLOG
             )
         except OSError as error:
             self._is_listening = False
@@ -252,6 +254,9 @@ class Listener:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         for peer in tuple(self.peers):
             peer.close()
         try:
@@ -267,32 +272,54 @@ class Listener:
             self._emptied.clear()
             await self._emptied.wait()
 
-    def _admit(self, peer: Peer) -> bool:
-        here = self._by_address.get(peer.remote, 0)
+    def _new_peer(self) -> Peer:
+        return Peer(self, self._framing(self.settings.message_max))
+
+    def _comes(self, address: str) -> Peer | None:
+        """Somebody has connected, with whom hands are to be shaken."""
+        peer = self._new_peer()
+        peer.origin = origin_of(address)
+        return peer if self._enters(peer) else None
+
+    def _enters(self, peer: Peer) -> bool:
+        """Count somebody in, if there is room."""
+        here = self._by_address.get(peer.origin, 0)
         settings = self.settings
         now = asyncio.get_running_loop().time()
         if (
             not self._is_listening
-            or len(self.peers) >= settings.connections_max
+            or self._inside >= settings.connections_max
             or here >= settings.per_address_max
-            or self._pace.check(peer.remote, now=now) > 0
+            or self._pace.check(peer.origin, now=now) > 0
         ):
             self.refused += 1
             return False
-        self.accepted += 1
-        self.peers.add(peer)
-        self._by_address[peer.remote] = here + 1
+        peer.is_inside = True
+        self._inside += 1
+        self._by_address[peer.origin] = here + 1
         return True
 
-    def _left(self, peer: Peer) -> None:
+    def _shaken(self, peer: Peer) -> None:
+        """Hands were shaken, or could not be."""
         if peer not in self.peers:
+            self._left(peer)
+
+    def _begins(self, peer: Peer) -> None:
+        """It is a connection, to be told of."""
+        self.accepted += 1
+        self.peers.add(peer)
+
+    def _left(self, peer: Peer) -> None:
+        if not peer.is_inside:
             return
-        self.peers.discard(peer)
-        here = self._by_address[peer.remote] - 1
+        peer.is_inside = False
+        self._inside -= 1
+        here = self._by_address[peer.origin] - 1
         if here:
-            self._by_address[peer.remote] = here
+            self._by_address[peer.origin] = here
         else:
-            del self._by_address[peer.remote]
+            del self._by_address[peer.origin]
+        self.peers.discard(peer)
         if not self.peers:
             self._emptied.set()
 

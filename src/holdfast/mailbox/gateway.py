@@ -208,7 +208,7 @@ class Gateway:
         self._last_visitor += 1
         number = self._last_visitor
         nonce = self._world.secret_bytes(NONCE_BYTES)
-        client = self._machine.connected(number, peer.remote, nonce)
+        client = self._machine.connected(number, peer.origin, nonce)
         visitor = self._visitors[number] = _Visitor(self, peer, client)
         return visitor
 

@@ -114,7 +114,7 @@ class Pipes:
         pipe = _Pipe(self, peer)
         peer.receiver = pipe
         self.open += 1
-        self._by_address[peer.remote] += 1
+        self._by_address[peer.origin] += 1
         self.spawn(self._connect(pipe, request), "pipe")
 
     def _refusal(self, peer: Peer, request: Pipe) -> tuple[ErrorCode, str, float] | None:
@@ -127,7 +127,7 @@ class Pipes:
             return ErrorCode.PIPE_REFUSED, "A gateway does not pipe for another gateway.", 0
         if (
             self.open >= settings.pipes_max
-            or self._by_address[peer.remote] >= settings.pipes_per_address
+            or self._by_address[peer.origin] >= settings.pipes_per_address
         ):
             return ErrorCode.SERVER_OVERLOADED, "There are too many pipes already.", RETRY
         return None
@@ -163,9 +163,9 @@ class Pipes:
     def left(self, peer: Peer) -> None:
         """A pipe is no more."""
         self.open -= 1
-        self._by_address[peer.remote] -= 1
-        if not self._by_address[peer.remote]:
-            del self._by_address[peer.remote]
+        self._by_address[peer.origin] -= 1
+        if not self._by_address[peer.origin]:
+            del self._by_address[peer.origin]
 
     def spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         """Run something that belongs to a pipe."""
