@@ -13,12 +13,12 @@ from holdfast.errors import InvitationError, NodeError
 from holdfast.mailbox import MailboxKey
 from holdfast.node import ContactState, MessageState, Mode, Node
 from holdfast.node._gates import Gates
-from holdfast.node.model import PlainChanged
+from holdfast.node.model import PlainChanged, RoomChanged
 from holdfast.testing import Simulation, simulate
 from tests.support.simulated_chat import Person, Town
 
 if TYPE_CHECKING:
-    from holdfast.node import Contact, Message
+    from holdfast.node import Contact, Message, Room
 
 Job = "Callable[..., Coroutine[Any, Any, Any]]"
 ONE = 1
@@ -341,6 +341,78 @@ async def test_who_is_removed_from_a_room_hears_nothing_more(world: Simulation) 
         *await other.host.run(heard, other),
     ]
     assert not {b"without him", b"indeed"} & set(await third.host.run(heard, third))
+
+
+@simulate(seeds=1, minutes=30)
+async def test_who_leaves_a_room_reads_nothing_more_and_the_others_are_told(
+    world: Simulation,
+) -> None:
+    """Threat model P18: also who leaves by himself, be it a member or who opened the room."""
+    town = await town_of(world, people=3)
+    one, other, third = town.people
+    made: list[str] = []
+
+    async def make() -> None:
+        identity = node_of(one).identities[0].id
+        members = [met(one, other).id, met(one, third).id]
+        made.append((await node_of(one).create_room(identity, "friends", members)).id)
+
+    await one.host.run(make)
+    (room,) = made
+
+    def room_of(person: Person) -> Room | None:
+        return next((each for each in node_of(person).rooms if each.id == room), None)
+
+    def members(person: Person) -> set[str]:
+        found = room_of(person)
+        return set() if found is None else set(found.members)
+
+    async def say(person: Person, text: str) -> None:
+        await node_of(person).send(room, text)
+
+    async def leave(person: Person) -> None:
+        await node_of(person).leave_room(room)
+
+    async def heard(person: Person) -> list[str]:
+        return [each.text for each in await node_of(person).history(room)]
+
+    await town.until(
+        lambda: all(len(members(each)) == 2 for each in town.people), within=120, what="all are in"
+    )
+    for person in town.people:
+        await person.host.run(say, person, f"of {person.name}")
+    await quiet(town)
+    shown: list[RoomChanged] = []
+    node_of(other).on_change(
+        lambda each: shown.append(each) if isinstance(each, RoomChanged) else None
+    )
+    await third.host.run(leave, third)
+    await town.until(
+        lambda: (members(one), members(other)) == ({met(one, other).id}, {met(other, one).id}),
+        within=120,
+        what="both are told",
+    )
+    assert shown
+    left = room_of(third)
+    assert left is not None, "its history stays"
+    assert not left.is_open
+    with pytest.raises(NodeError, match="not in it any more"):
+        await third.host.run(say, third, "am I heard?")
+    await one.host.run(say, one, "without him")
+    await other.host.run(say, other, "indeed")
+    await quiet(town)
+    assert {"without him", "indeed"} <= set(await one.host.run(heard, one))
+    assert {"without him", "indeed"} <= set(await other.host.run(heard, other))
+    assert sorted(await third.host.run(heard, third)) == ["of p0", "of p1", "of p2"]
+
+    third.host.kill()
+    third.host.restart()  # it stays so
+    await one.host.run(leave, one)
+    await town.until(lambda: not members(other), within=120, what="the last one is told")
+    await other.host.run(say, other, "alone")
+    await asyncio.sleep(60)
+    assert "alone" not in await one.host.run(heard, one)
+    assert sorted(await third.host.run(heard, third)) == ["of p0", "of p1", "of p2"]
 
 
 async def throw(person: Person, other: Person, *bodies: bytes) -> None:

@@ -259,7 +259,9 @@ async def test_a_room_hears_a_member_that_was_set_back(world: Simulation) -> Non
     await first.host.run(say, first, "two", "three")
     await backups.quiet()
     await backups.put_back()
-    await first.host.run(say, first, "four", "five")
+    await first.host.run(say, first, "four")
+    await backups.quiet()
+    await first.host.run(say, first, "five")  # under an index that its old key has had
     await backups.quiet()
     await others[0].host.run(say, others[0], "welcome back")
     await backups.quiet()
