@@ -13,7 +13,7 @@ import pytest
 from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway import RouterAddress
-from holdfast.apps.i3.gateway.oob import OobServer, Sandbox
+from holdfast.apps.i3.gateway.oob import FileDesk, OobServer, Sandbox
 from holdfast.apps.i3.gateway.requests import Kind
 from holdfast.apps.i3.mudmode import Mudmode, packet
 from holdfast.apps.i3.mudmode import packets as packets_of
@@ -146,15 +146,16 @@ def get(name: str, mud: str = "Harbour") -> list[object]:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[int]:
     """Only the server; every connection may show the same token."""
-    sandbox = Sandbox(made(folder), is_writable=True)
+    files = FileDesk(Sandbox(made(folder), is_writable=True), RealWorld())
     server = OobServer(
-        "Old Keep", sandbox, lambda mud, token: (mud, token) == ("Harbour", TOKEN), RealWorld()
+        "Old Keep", lambda mud, token: (mud, token) == ("Harbour", TOKEN), files.answers
     )
     port = await server.start("127.0.0.1", 0)
     try:
         yield port
     finally:
         await server.stop()
+        files.close()
     assert not [t for t in asyncio.all_tasks() if t.get_name() == "holdfast-i3-oob"]
 
 

@@ -31,6 +31,9 @@ class I3Code(IntEnum):
     CHANNELS_FULL = 11033
     FILE_REFUSED = 11040
     OOB_FAILED = 11041
+    LETTER_UNKNOWN = 11042
+    NEWS_UNKNOWN = 11043
+    NEWS_REFUSED = 11044
 
 
 class Fault(StrEnum):
@@ -45,6 +48,8 @@ class Fault(StrEnum):
     NOT_IMPLEMENTED = "not-imp"
     UNKNOWN_USER = "unk-user"
     UNKNOWN_CHANNEL = "unk-channel"
+    UNKNOWN_GROUP = "unk-group"  # of news; the protocol has no word for it, nor for the next
+    UNKNOWN_POST = "unk-post"
 
 
 class I3Error(ResilienceError):

@@ -208,6 +208,54 @@ OOB_DEPTH_MAX: Final = 8
 OOB_WORKERS: Final = 2
 """Files that are read or written at once; the others wait."""
 
+MAIL_BODY_BYTES_MAX: Final = 64 * 1024
+"""Bytes of a letter's body: one packet carries it even when each has to be escaped (TEXT_INVALID, ``bad-pkt``)."""
+
+MAIL_SUBJECT_LENGTH_MAX: Final = 256
+"""Characters of the subject of a letter or a post (TEXT_INVALID, ``bad-pkt``)."""
+
+MAIL_RECIPIENTS_MAX: Final = 100
+"""Users to whom one letter goes, on all muds together (NAME_INVALID, ``bad-pkt``)."""
+
+MAIL_WAITING_MAX: Final = 1000
+"""Letters that wait for other muds, one for each mud of a letter (QUEUE_FULL)."""
+
+MAIL_MUDS_MAX: Final = 32
+"""Muds for which letters wait at once, so that none of them holds up what goes to the router (QUEUE_FULL)."""
+
+MAIL_PER_USER_MAX: Final = 200
+"""Letters in the box of one user (the name fails, and who wrote is told)."""
+
+MAIL_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of all letters that are kept for users here (all names fail)."""
+
+MAIL_PER_MUD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of these from one mud, so that no mud fills it for the others (all names fail)."""
+
+MAIL_RATE: Final = 2.0
+"""Letters a second that one mud may bring in the long run (hung up on; it comes again)."""
+
+MAIL_BURST: Final = 100
+"""Letters of one mud at once after a rest: those of one connection."""
+
+MAIL_PAGE_MAX: Final = 100
+"""Letters that one question for a box returns."""
+
+NEWS_GROUPS_MAX: Final = 100
+"""Groups that a mud hosts (ValueError), and that are taken of another mud's list (those past it are left out)."""
+
+NEWS_POSTS_MAX: Final = 1000
+"""Posts of each group that are kept (the oldest is deleted)."""
+
+NEWS_TEXT_BYTES_MAX: Final = 64 * 1024
+"""Bytes of a post's text (TEXT_INVALID, ``bad-pkt``)."""
+
+NEWS_RATE: Final = 0.2
+"""Posts a second of one mud in the long run (``not-allowed``)."""
+
+NEWS_BURST: Final = 20
+"""Posts of one mud at once after a rest."""
+
 # --- client API -----------------------------------------------------------------------------------
 
 API_MESSAGE_BYTES_MAX: Final = 256 * 1024

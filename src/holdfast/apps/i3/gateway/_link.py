@@ -14,6 +14,8 @@ from holdfast.connection import ConnectionSettings, ConnectionState, ReliableCon
 from holdfast.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.apps.i3.gateway._desk import Desk
     from holdfast.apps.i3.gateway._queue import Queue
     from holdfast.apps.i3.gateway._sender import Sender
@@ -38,6 +40,7 @@ class Link:
     Attributes:
         connection: over all routers.
         oob_port: where we listen out of band, 0 for nowhere.
+        oob_services: what other muds find there.
         readies: how often a router let us in.
         troubles: why the last attempt on each router failed or its last connection ended, for a person.
     """
@@ -71,6 +74,7 @@ class Link:
         self.sender: Sender
         self.queue: Queue
         self.oob_port = 0
+        self.oob_services: Mapping[str, int] = {}
         self.readies = 0
         self.troubles: dict[str, str] = {}
 
@@ -118,7 +122,9 @@ class Link:
         desk, routers = self._desk, self._desk.routers
         assert connection.endpoint is not None, "an attempt is one on an endpoint"
         router = routers.current = routers.at(connection.endpoint.url)
-        startup = desk.machine.attempt(router.name, routers.password(router.name), self.oob_port)
+        startup = desk.machine.attempt(
+            router.name, routers.password(router.name), self.oob_port, self.oob_services
+        )
         reply = self._reply = asyncio.get_running_loop().create_future()
         connection.say(self.sender.parcel(startup).frame)
         self.sender.started()

@@ -1,4 +1,4 @@
-"""Messages that wait for a router, durably; and how none of them is sent twice.
+"""Messages that wait for a router, durably; and how none of them is sent twice. Letters wait in the same outbox.
 
 Theory. An outbox sends at least once: a message whose sending was not noted before a crash is sent again. Here
 that must not be, so the moment before a message is handed over is noted first. Who finds that note on a message does
@@ -9,9 +9,9 @@ the outbox's dead letters until the event about it was told, so a crash cannot l
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from holdfast.apps.i3 import mudmode, packets
+from holdfast.apps.i3 import limits, mudmode, packets
 from holdfast.apps.i3.errors import Fault, I3Code, I3Error
 from holdfast.apps.i3.gateway import store
 from holdfast.apps.i3.gateway._sender import ON_CHANNELS, Parcel
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 ROUTER: Final = "router"
 """The destination of all that goes through a router; they keep their order."""
 
+WORKERS: Final = 4
+"""Messages to the router that are prepared at once; those of letters come on top, one for each mud."""
+
 LEASE: Final = 120.0
 """Seconds that a message may wait for its turn at the router."""
 
 RETRY_MAX: Final = 60.0
 """Seconds between two attempts at most; a router that is there again is noticed at once."""
+
+FULL_FOR: Final = 10.0
+"""Seconds after which trying again makes sense when too many wait."""
 
 REPORTED_AT_ONCE: Final = 100
 
@@ -50,6 +56,16 @@ UNKNOWN_FATE: Final = (
 EXPIRED: Final = "No router could be reached in time; this was not sent."
 
 
+class BringsLetters(Protocol):
+    """Who brings letters to their muds."""
+
+    async def deliver(self, message: Message) -> None:
+        """Bring one."""
+
+    def wake(self) -> None:
+        """A router is there."""
+
+
 class Queue:
     """What waits for a router.
 
@@ -58,6 +74,7 @@ class Queue:
         sender: the way out.
 
     Attributes:
+        letters: brings those that wait as well.
         waiting: messages that wait.
         expired: whose time was over, since the start.
         fate_unknown: that may have been sent before a crash, since the start.
@@ -71,13 +88,13 @@ class Queue:
             desk.database,
             self._send,
             settings=OutboxSettings(
-                workers=4,
+                workers=WORKERS + (limits.MAIL_MUDS_MAX if settings.mail else 0),
                 per_destination=1,
                 lease=LEASE,
                 ttl=settings.ttl,
                 initial_delay=settings.retry_delay,
                 max_delay=RETRY_MAX,
-                queued_max=settings.queued_max,
+                queued_max=settings.queued_max + limits.MAIL_WAITING_MAX,
             ),
             world=desk.world,
         )
@@ -88,6 +105,7 @@ class Queue:
         self._noted: set[str] = set()
         self._known: set[str] = set()
         self._refused: dict[str, WaitAgain] = {}
+        self.letters: BringsLetters
         self.waiting = 0
         self.expired = 0
         self.fate_unknown = 0
@@ -116,17 +134,16 @@ class Queue:
             I3Error: 11011; too many wait.
             StorageError: 8xxx; nothing was kept.
         """
-        self.waiting += 1
-        try:
-            await self.outbox.submit(ROUTER, parcel.frame, id=parcel.id, ordered=True)
-        except OutboxFullError as error:
-            self.waiting -= 1
+        if self.waiting >= self._desk.settings.queued_max:
             self._sender.refused += 1
             raise I3Error(
                 I3Code.QUEUE_FULL,
                 f"{self.waiting} messages wait for a router already; try again later.",
-                retry_after=error.retry_after,
-            ) from error
+                retry_after=FULL_FOR,
+            )
+        self.waiting += 1
+        try:
+            await self.outbox.submit(ROUTER, parcel.frame, id=parcel.id, ordered=True)
         except BaseException:
             self.waiting -= 1
             raise
@@ -174,6 +191,7 @@ class Queue:
     def wake(self) -> None:
         """A router is there."""
         self.outbox.wake(ROUTER)
+        self.letters.wake()
 
     async def report(self) -> None:
         """Tell of what was given up, for ever."""
@@ -243,13 +261,16 @@ class Queue:
     # --- of the outbox ----------------------------------------------------------------------
 
     async def _send(self, message: Message) -> None:
-        """Hand a message to the router in its turn.
+        """Hand a message to the router in its turn, or a letter to the one who brings it.
 
         Raises:
             NetworkError: there is none; it was not handed over.
             DeliveryRefusedError: it may have been handed over before a crash.
         """
         database, sender = self._desk.database, self._sender
+        if message.destination != ROUTER:
+            await self.letters.deliver(message)
+            return
         if await self._was_handed(message.id):
             raise DeliveryRefusedError(UNKNOWN_FATE)
         if not self._desk.machine.is_ready:

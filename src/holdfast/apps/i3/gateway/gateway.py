@@ -24,10 +24,16 @@ from holdfast.apps.i3.gateway import store
 from holdfast.apps.i3.gateway._asking import EVERYBODY, Asking
 from holdfast.apps.i3.gateway._channels import Channels
 from holdfast.apps.i3.gateway._desk import Desk
+from holdfast.apps.i3.gateway._figures import figures, links
 from holdfast.apps.i3.gateway._files import Files
 from holdfast.apps.i3.gateway._link import Link
+from holdfast.apps.i3.gateway._mail import Letters
+from holdfast.apps.i3.gateway._news import News
+from holdfast.apps.i3.gateway._past import Past
+from holdfast.apps.i3.gateway._post import LetterPost
 from holdfast.apps.i3.gateway._queue import Queue
 from holdfast.apps.i3.gateway._sender import Sender
+from holdfast.apps.i3.gateway._visitors import Visitors
 from holdfast.apps.i3.gateway._voice import TO_ALL, Voice
 from holdfast.apps.i3.gateway.model import GatewayState
 from holdfast.apps.i3.gateway.requests import Kind
@@ -56,15 +62,21 @@ class Gateway:
     """A mud's place on the network; use it as an async context manager.
 
     Args:
-        database: with ``MIGRATIONS`` of this package; keeps password, lists, channels, history, and what waits.
+        database: with ``MIGRATIONS`` of this package; keeps password, lists, channels, history, letters, posts, and
+            what waits.
         settings: how it appears and where the routers are.
         world: chance, ids, wall time, secrets.
         on_given_up: called with name and error when a task without which it is deaf keeps dying; the program should
             end then.
 
+    Attributes:
+        settings: as given.
+        mail: letters of users here and for them.
+        news: groups of posts, here and on other muds.
+
     Raises:
         StorageError: 8xxx; what was kept cannot be read.
-        NetworkError: 1002; the address for files is taken.
+        NetworkError: 1002; the address for other muds is taken.
         I3Error: 11040; the public folder is not there.
     """
 
@@ -98,18 +110,26 @@ class Gateway:
         self._voice = Voice(desk, self._sender, self._queue)
         self._subscriptions = Channels(desk, self._sender)
         self._asking = Asking(desk, self._sender)
-        self._files = Files(desk, self._sender, self._asking)
+        past = Past(desk, self._sender, self._asking)
+        self._files = Files(desk, past)
+        self._post = self._queue.letters = LetterPost(desk, self._queue.outbox, past)
+        self.mail = Letters(desk, self._post)
+        self.news = News(desk, past, self._voice)
+        self._visitors = Visitors(desk, self.mail, self.news)
 
     async def __aenter__(self) -> Self:
         name, wall = self.name, self._world.wall_now()
         forget_before_ms = int((wall - self.settings.ttl - MARKS_KEPT) * 1000)
         kept = await self._database.write(lambda c: store.begin(c, name, forget_before_ms))
         self._build(kept)
-        self._link.oob_port = await self._files.start()
+        self._link.oob_services = self._visitors.services
+        self._link.oob_port = await self._visitors.start()
+        await self._post.start()
         await self._queue.start()
         self._link.connection.start()
         self._supervisor.start(f"i3 {name} reads", self._link.read)
         self._supervisor.start(f"i3 {name} reports", self._queue.report)
+        self._supervisor.start(f"i3 {name} reports letters", self._post.report)
         return self
 
     async def __aexit__(
@@ -120,10 +140,11 @@ class Gateway:
     ) -> None:
         """Take leave of the router, and end all tasks; what waits is kept for the next start."""
         await self._asking.stop()
-        await self._files.stop()
+        await self._visitors.stop()
         await self._link.stop()
         self._desk.disarm()
         await self._supervisor.__aexit__(kind, error, trace)
+        await self._post.stop()
         await self._queue.stop()
         await self._desk.keeper.close()
 
@@ -185,13 +206,7 @@ class Gateway:
 
     def links(self) -> list[tuple[str, str, str]]:
         """Return each router that is known: its name, its address, and how things stand with it, for a person."""
-        here, troubles = self.router, self._link.troubles
-        found: list[tuple[str, str, str]] = []
-        for address in self._desk.routers.order():
-            is_here = here is not None and address.name == here.name
-            state = "on it" if is_here else troubles.get(address.name, "not tried")
-            found.append((address.name, f"{address.host} {address.port}", state))
-        return found
+        return links(self._desk, self._link, self.router)
 
     def statistics(self) -> dict[str, object]:
         """Return figures.
@@ -203,38 +218,10 @@ class Gateway:
             ``paced`` (packets that wait for their turn), ``queued`` (messages that wait for a router),
             ``unconfirmed``, ``requests`` (open questions), ``expired``, ``fate_unknown``, ``refused``, ``dropped``
             (counts since the start; the last are answers to others for which there was no room),
-            ``probe_seconds`` (the last probe's round trip or None), ``returns_probes`` (or None).
+            ``probe_seconds`` (the last probe's round trip or None), ``returns_probes`` (or None); ``letters_waiting``,
+            ``letters_delivered``, ``letters_expired``, ``letters_received``, ``posts`` (the last four since the start).
         """
-        machine, sender, queue = self._desk.machine, self._sender, self._queue
-        wire = self._link.connection.statistics()
-        muds = machine.muds.muds
-        return {
-            "state": self.state.value,
-            "router": None if self.router is None else self.router.name,
-            "uptime": wire["uptime"],
-            "mud_count": len(muds),
-            "online_muds": sum(mud.is_up for mud in muds.values()),
-            "channel_count": len(machine.channels.channels),
-            "subscriptions": len(machine.listens),
-            "mudlist_id": machine.muds.id,
-            "chanlist_id": machine.channels.id,
-            "packets_sent": sender.sent,
-            "packets_received": self._desk.packets_received,
-            "bad_packets": machine.bad_packets + self._desk.bad_frames,
-            "bytes_in": wire["bytes_in"],
-            "bytes_out": wire["bytes_out"],
-            "reconnects": max(0, self._link.readies - 1),
-            "paced": sender.pacer.waiting,
-            "queued": queue.waiting,
-            "unconfirmed": len(machine.unconfirmed),
-            "requests": len(machine.requests),
-            "expired": queue.expired,
-            "fate_unknown": queue.fate_unknown + machine.fate_unknown,
-            "refused": sender.refused,
-            "dropped": sender.dropped,
-            "probe_seconds": machine.probe.rtt,
-            "returns_probes": machine.probe.returns,
-        }
+        return figures(self._desk, self._sender, self._queue, self._link, self.mail, self.news)
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[Event], object]:
         """Call back with each event, in order and at once; usable as a decorator."""

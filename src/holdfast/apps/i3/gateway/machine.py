@@ -39,6 +39,8 @@ from holdfast.apps.i3.gateway.tokens import Tokens
 from holdfast.apps.i3.gateway.unconfirmed import Recent, Unconfirmed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.apps.i3.gateway.effects import Effect
     from holdfast.apps.i3.gateway.lists import ChannelList, MudList
     from holdfast.apps.i3.gateway.settings import GatewaySettings
@@ -118,7 +120,13 @@ class GatewayMachine:
 
     # --- the connection ---------------------------------------------------------------------
 
-    def attempt(self, router: str, password: int, oob_port: int) -> packets.StartupReq3:
+    def attempt(
+        self,
+        router: str,
+        password: int,
+        oob_port: int,
+        oob_services: Mapping[str, int] | None = None,
+    ) -> packets.StartupReq3:
         """A connection to a router is open: return what to say first."""
         self.router, self.state = router, GatewayState.STARTING
         same_muds, same_channels = router == self.muds.router, router == self.channels.router
@@ -138,7 +146,7 @@ class GatewayMachine:
             mud_type=settings.mud_type,
             open_status=settings.open_status,
             email=settings.admin_email,
-            services={**settings.services, **({"file": 1} if oob_port else {})},
+            services={**settings.services, **(oob_services or {})},
             other=0,
         )
 

@@ -114,3 +114,81 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     from_user: str
     visname: str
     message: str
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """Somebody to whom a letter goes.
+
+    Attributes:
+        user: in lower case.
+        mud: the exact name.
+    """
+
+    user: str
+    mud: str
+
+
+class LetterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter in somebody's box.
+
+    Attributes:
+        id: of the letter here; grows with each, and is the same for all who have it.
+        at: when it came, seconds since 1970.
+        size: bytes of its body.
+    """
+
+    id: int
+    from_mud: str
+    from_user: str
+    subject: str
+    at: float
+    size: int
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole letter.
+
+    Attributes:
+        row: as in the list.
+        to: to whom it goes, on all muds; who got a blind copy is not told.
+        cc: who gets a copy, likewise.
+        written_at: when it was written by the word of its mud, seconds since 1970.
+        users: who here has it in the box.
+    """
+
+    row: LetterRow
+    to: tuple[Recipient, ...]
+    cc: tuple[Recipient, ...]
+    written_at: int
+    users: tuple[str, ...]
+    body: str
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of posts.
+
+    Attributes:
+        first: the lowest number that is kept, one more than ``last`` when there is none.
+        last: the number of the newest, 0 before the first post of all.
+    """
+
+    name: str
+    first: int
+    last: int
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """A post in a group.
+
+    Attributes:
+        at: seconds since 1970.
+        thread: the number of the post that began the thread.
+        poster: as shown; where this gateway is the host, with the mud that was authenticated.
+    """
+
+    id: int
+    at: int
+    thread: int
+    subject: str
+    poster: str
+    text: str

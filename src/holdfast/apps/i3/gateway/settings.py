@@ -21,7 +21,10 @@ SERVICES: Final = {
     "auth": 1,
     "ucache": 1,
 }
-"""What a gateway answers by itself; ``file`` is added where it has a public folder."""
+"""What a gateway answers by itself; ``file``, ``mail`` and ``news`` are added where its settings offer them."""
+
+MAIL_TTL_MAX: Final = 7 * 86_400.0
+"""Seconds that a letter may wait at most: the other side remembers a day longer which ones it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,13 @@ class GatewaySettings:
         presence_ttl: that a list of players stays current.
         forget_muds_after: after the start on another router, muds that it did not name are dropped.
         history_lines: of each channel that are kept.
-        files: the public folder for other muds, None for no files. Mail and news are not offered.
+        files: the public folder for other muds, None for no files.
         files_writable: whether other muds may put files there.
-        oob_host: the address to listen on for them.
+        mail: whether users here have letter boxes, and may write to others.
+        mail_users: those who have one, in any case; empty: whoever is written to.
+        mail_ttl: that a letter waits for its mud before it expires and its sender is told; at most a week.
+        news_groups: groups of news that this mud hosts; empty: none.
+        oob_host: the address to listen on for other muds, when there is something of these.
         oob_port: the port for them; 0 picks a free one.
         keeps_colours: whether colour codes of others reach the clients.
         restart_delay: told to the router at the end: seconds until it is back, 0 for not known.
@@ -135,6 +142,10 @@ class GatewaySettings:
     history_lines: int = limits.HISTORY_LINES_MAX
     files: Path | None = None
     files_writable: bool = False
+    mail: bool = False
+    mail_users: tuple[str, ...] = ()
+    mail_ttl: float = 3 * 86_400.0
+    news_groups: tuple[str, ...] = ()
     oob_host: str = "127.0.0.1"
     oob_port: int = 0
     keeps_colours: bool = False
@@ -151,3 +162,10 @@ class GatewaySettings:
             raise ValueError("A gateway needs a router.")
         if len({router.name for router in self.routers}) < len(self.routers):
             raise ValueError("Two routers have the same name.")
+        if not 0 < self.mail_ttl <= MAIL_TTL_MAX:
+            raise ValueError(f"A letter waits for up to {MAIL_TTL_MAX:g} s, not {self.mail_ttl:g}.")
+        if len(self.news_groups) > limits.NEWS_GROUPS_MAX:
+            raise ValueError(f"A mud hosts at most {limits.NEWS_GROUPS_MAX} groups of news.")
+        for group in self.news_groups:
+            if not 0 < len(group) <= limits.NAME_LENGTH_MAX or not group.isprintable():
+                raise ValueError(f"{group!r} cannot be the name of a group of news.")

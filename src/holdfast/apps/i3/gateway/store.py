@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from holdfast import delivery
+from holdfast.apps.i3.gateway import mail_store, news_store
 from holdfast.apps.i3.gateway.model import Channel, Line, Mud
 from holdfast.apps.i3.gateway.routers import Known
 from holdfast.apps.i3.gateway.settings import RouterAddress
@@ -60,6 +61,7 @@ SCHEMA: Final = (
     );
     CREATE INDEX i3_line_channel ON i3_line (channel, id);
     """,
+    mail_store.TABLES + news_store.TABLES,
 )
 
 MIGRATIONS: Final = {**delivery.MIGRATIONS, "i3_gateway": SCHEMA}

@@ -15,6 +15,8 @@ from holdfast.errors import RemoteProtocolError
 if TYPE_CHECKING:
     from holdfast.apps.i3.packets import OobPacket, Packet
 
+    Reply = OobPacket | Packet | int | list[object]
+
 
 class OobClient:
     """Asks one mud.
@@ -32,11 +34,12 @@ class OobClient:
         self._host, self._port = host, port
         self._token = token
 
-    async def ask(self, request: OobPacket, timeout: float) -> OobPacket | Packet:  # noqa: ASYNC109 - told as ours
-        """Connect, ask, and return the answer.
+    async def ask(self, request: OobPacket | Packet, timeout: float) -> Reply:  # noqa: ASYNC109 - told as ours
+        """Connect, ask, and return the answer: a packet, or what is none, as answers about news are.
 
         Raises:
-            I3Error: 11041; it could not be reached, did not let us in, or did not answer in time.
+            I3Error: 11041; it could not be reached, did not let us in, or did not answer in time; or it answered
+                with an error, then ``fault`` in the details is its code.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -50,7 +53,7 @@ class OobClient:
         except (PacketError, RemoteProtocolError) as error:
             raise self._failed(f"said something that cannot be read: {error.message}") from error
 
-    async def _asked(self, request: OobPacket) -> OobPacket | Packet:
+    async def _asked(self, request: OobPacket | Packet) -> Reply:
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
             framing = Mudmode(limits.OOB_MESSAGE_BYTES_MAX)
@@ -61,16 +64,16 @@ class OobClient:
                 await writer.drain()
                 answer = await self._answer(reader, framing)
                 if isinstance(answer, packets.OobError | packets.ErrorPacket):
-                    raise self._failed(f"refuses: {answer.message or answer.code}")
+                    raise self._failed(f"refuses: {answer.message or answer.code}", answer.code)
                 if wanted is not None and not isinstance(answer, wanted):
-                    raise self._failed(f"answered with {answer.type} out of turn")
+                    raise self._failed("answered out of turn")
             writer.write(framing.encode(packet(packets.write(packets.OobEnd(mud=self._own)))))
             await writer.drain()
             return answer
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, framing: Mudmode) -> OobPacket | Packet:
+    async def _answer(self, reader: asyncio.StreamReader, framing: Mudmode) -> Reply:
         """Read until the next packet; what follows it in the same bytes is no answer to anything."""
         while True:
             data = await reader.read(limits.OOB_MESSAGE_BYTES_MAX)
@@ -80,9 +83,22 @@ class OobClient:
                 assert isinstance(frame, bytes), "there is no control in this framing"
                 found = packets_of(frame)
                 if found.values:
-                    return packets.read_oob(found.values[0])
+                    return _reply(found.values[0])
                 assert found.error is not None, "a frame has a value or an error"
                 raise PacketError(found.error.message)
 
-    def _failed(self, what: str) -> I3Error:
-        return I3Error(I3Code.OOB_FAILED, f"{self._mud} {what}.", retry_after=30.0)
+    def _failed(self, what: str, fault: str = "") -> I3Error:
+        return I3Error(I3Code.OOB_FAILED, f"{self._mud} {what}.", retry_after=30.0, fault=fault)
+
+
+def _reply(value: object) -> Reply:
+    """Make a packet of an answer that has a type; one that has none stays what it is.
+
+    Raises:
+        PacketError: it is neither.
+    """
+    if isinstance(value, int) or (
+        isinstance(value, list) and not (value and isinstance(value[0], str))
+    ):
+        return value
+    return packets.read_oob(value)

@@ -14,13 +14,22 @@ from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.errors import Fault, PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from holdfast.apps.i3.packets import OobPacket
+    from holdfast.apps.i3.packets import OobPacket, Packet
 
 WITH_TOKEN: Final = 1
 
-FileRequest = packets.FileListReq | packets.FileGetReq | packets.FilePut
+Request = (
+    packets.FileListReq
+    | packets.FileGetReq
+    | packets.FilePut
+    | packets.Mail
+    | packets.NewsReadReq
+    | packets.NewsPostReq
+    | packets.NewsGrplistReq
+)
+"""What one mud may ask of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class Admit:
 class Do:
     """Do what is asked, and answer."""
 
-    request: FileRequest
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +65,22 @@ class Conversation:
     Args:
         own: the name of our mud.
         redeem: says whether a mud may come in with a token (None: without one), and uses it up.
+        offered: the requests that are seen to here.
 
     Attributes:
         mud: who speaks, empty before it has said so.
         is_over: nothing that comes counts any more.
     """
 
-    def __init__(self, own: str, redeem: Callable[[str, int | None], bool]) -> None:
+    def __init__(
+        self,
+        own: str,
+        redeem: Callable[[str, int | None], bool],
+        offered: Collection[type[Request]],
+    ) -> None:
         self._own = own
         self._redeem = redeem
+        self._offered = offered
         self._requests = 0
         self.mud = ""
         self.is_over = False
@@ -79,14 +95,15 @@ class Conversation:
             return self._end(error.fault, error.message)
         return self._asked_for(packet) if self.mud else self._begin(packet)
 
-    def _asked_for(self, packet: object) -> list[Effect]:
+    def _asked_for(self, packet: OobPacket | Packet) -> list[Effect]:
         if isinstance(packet, packets.OobEnd):
             self.is_over = True
             return [Say(packets.OobEnd(mud=self._own)), HangUp()]
-        if not isinstance(packet, FileRequest):
-            return self._end(Fault.NOT_IMPLEMENTED, "Only files can be asked for here.")
-        if packet.mud != self.mud:
-            return self._end(Fault.NOT_ALLOWED, f"You are {self.mud}, not {packet.mud}.")
+        if not isinstance(packet, Request) or type(packet) not in self._offered:
+            return self._end(Fault.NOT_IMPLEMENTED, f"There is no {packet.type} here.")
+        claimed = _claimed(packet)
+        if claimed not in {"", self.mud}:
+            return self._end(Fault.NOT_ALLOWED, f"You are {self.mud}, not {claimed}.")
         self._requests += 1
         if self._requests > limits.OOB_REQUESTS_MAX:
             return self._end(Fault.NOT_ALLOWED, "That is enough for one connection; open another.")
@@ -109,3 +126,14 @@ class Conversation:
     def _end(self, fault: Fault, message: str) -> list[Effect]:
         self.is_over = True
         return [Say(packets.OobError(code=fault, message=message)), HangUp()]
+
+
+def _claimed(request: Request) -> str:
+    """Return the mud in whose name something is asked for, empty where the request names none."""
+    match request:
+        case packets.NewsReadReq():
+            return request.from_mud
+        case packets.Mail() | packets.NewsGrplistReq():
+            return ""
+        case _:
+            return request.mud

@@ -1,32 +1,34 @@
-"""Where other muds connect out of band: a listener and a thread around the conversation and the folder."""
+"""Where other muds connect out of band: a listener around the conversation, and who sees to what they ask for."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.gateway.oob.conversation import Admit, Conversation, Do, HangUp, Say
-from holdfast.apps.i3.gateway.oob.sandbox import FileRefusedError
 from holdfast.apps.i3.lpc import LpcError
 from holdfast.apps.i3.mudmode import Mudmode, packet
 from holdfast.apps.i3.mudmode import packets as packets_of
-from holdfast.apps.i3.packets import FileResult
+from holdfast.apps.i3.packets import FileResult, OobPacket
 from holdfast.connection import Listener, ListenerSettings
-from holdfast.errors import NetworkTimeoutError
+from holdfast.errors import NetworkTimeoutError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-    from holdfast.apps.i3.gateway.oob.conversation import Effect, FileRequest
-    from holdfast.apps.i3.gateway.oob.sandbox import Sandbox
-    from holdfast.apps.i3.packets import OobPacket
+    from holdfast.apps.i3.gateway.oob.conversation import Effect, Request
     from holdfast.connection import Peer
-    from holdfast.world import World
 
 log = logging.getLogger("holdfast.i3")
+
+Bare = int | list[object]
+"""An answer that is no packet, as those about news are."""
+
+Answer = Callable[[str, Any], Awaitable[OobPacket | Bare | None]]
+"""Sees to a request of a mud; what it returns is said, None: hang up, so that it comes again later."""
 
 
 class OobServer:
@@ -34,23 +36,19 @@ class OobServer:
 
     Args:
         name: of our mud.
-        sandbox: the public folder.
         redeem: says whether a mud may come in with a token (None: without one), and uses it up.
-        world: names of files that are being written.
+        answers: who sees to which request; the others are refused.
     """
 
     def __init__(
         self,
         name: str,
-        sandbox: Sandbox,
         redeem: Callable[[str, int | None], bool],
-        world: World,
+        answers: Mapping[type[Request], Answer],
     ) -> None:
         self.name = name
-        self.sandbox = sandbox
         self.redeem = redeem
-        self.world = world
-        self.pool = ThreadPoolExecutor(limits.OOB_WORKERS, "holdfast-i3-files")
+        self.answers = answers
         self.tasks: set[asyncio.Task[None]] = set()
         self._listener = Listener(
             lambda peer: _Session(self, peer),
@@ -80,38 +78,6 @@ class OobServer:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.pool.shutdown(wait=False, cancel_futures=True)
-
-    def answer(self, request: FileRequest) -> OobPacket:
-        """Do what is asked for; blocks."""
-        try:
-            match request:
-                case packets.FileListReq():
-                    rows = self.sandbox.rows(request.directory)
-                    return packets.FileListReply(user=request.user, files=rows)
-                case packets.FileGetReq():
-                    text = self.sandbox.read(request.name)
-                    return packets.FileGetReply(
-                        id=request.id, result=FileResult.DONE, contents=text
-                    )
-                case packets.FilePut():
-                    self.sandbox.write(request.name, request.contents, self.world.new_id())
-                    return packets.FilePutAck(id=request.id, result=FileResult.DONE)
-        except FileRefusedError as refused:
-            return _no(request, refused.result)
-        except OSError as error:
-            log.warning("a file could not be seen to: %s", error)
-            return _no(request, FileResult.FAILED)
-
-
-def _no(request: FileRequest, result: FileResult) -> OobPacket:
-    match request:
-        case packets.FileListReq():
-            return packets.FileListReply(user=request.user, files=())
-        case packets.FileGetReq():
-            return packets.FileGetReply(id=request.id, result=result, contents="")
-        case packets.FilePut():
-            return packets.FilePutAck(id=request.id, result=result)
 
 
 class _Session:
@@ -120,7 +86,7 @@ class _Session:
     def __init__(self, server: OobServer, peer: Peer) -> None:
         self._server = server
         self._peer = peer
-        self._conversation = Conversation(server.name, server.redeem)
+        self._conversation = Conversation(server.name, server.redeem, server.answers)
         self._todo: list[Effect] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -157,9 +123,7 @@ class _Session:
                     case Say(said):
                         self._say(said)
                     case Do(request):
-                        loop, server = asyncio.get_running_loop(), self._server
-                        self._say(await loop.run_in_executor(server.pool, server.answer, request))
-                        await self._peer.drained(limits.OOB_IDLE_TIMEOUT)
+                        await self._do(request)
                     case HangUp():
                         self._peer.close()
         except NetworkTimeoutError as error:
@@ -170,9 +134,24 @@ class _Session:
         if self._peer.is_open:
             self._peer.resume()
 
-    def _say(self, said: OobPacket) -> None:
+    async def _do(self, request: Request) -> None:
+        mud = self._conversation.mud
         try:
-            body = packet(packets.write(said))
+            answer = await self._server.answers[type(request)](mud, request)
+        except StorageError as error:
+            log.warning("a %s of %s could not be seen to: %s", request.type, mud, error.message)
+            answer = None
+        if answer is None:
+            self._conversation.is_over = True
+            self._todo.clear()
+            self._peer.close()
+            return
+        self._say(answer)
+        await self._peer.drained(limits.OOB_IDLE_TIMEOUT)
+
+    def _say(self, said: OobPacket | Bare) -> None:
+        try:
+            body = packet(packets.write(said) if isinstance(said, OobPacket) else said)
         except LpcError as error:  # a file that is larger as a packet than others take
             log.info("an answer out of band could not be written: %s", error.message)
             assert isinstance(said, packets.FileGetReply | packets.FileListReply), (
