@@ -392,7 +392,7 @@ class MailboxMachine:
         box = self._by_number.get(removed.mailbox)
         if box is not None:
             self._hold(box, -1, -removed.size)
-            self.readers.removed(box, removed.id)
+            self.readers.deleted(box, removed.id)
 
     def _done(self, client: Client, n: int, what: str, count: int = 1) -> None:
         self.counts[what] += count

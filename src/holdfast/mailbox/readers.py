@@ -3,8 +3,9 @@
 Theory. A reader gets each envelope again with every new connection, until it is acknowledged. He is *live* when the
 store has nothing beyond what he was sent: then envelopes go to him from memory. He stops being live when his window
 is full or his connection congested, and is read for (``Fetch``) when there is room again. An envelope that comes while
-the store is read for him may or may not be in what is read: ``has_news`` says to look again. So nothing is
-left out, and nothing is sent twice on one connection.
+the store is read for him may or may not be in what is read: ``has_news`` says to look again. One that is deleted
+meanwhile may be in what is read: it is read again from there on. So nothing is left out, nothing is sent twice on one
+connection, and nothing after its acknowledgement.
 
 The newest connection has a mailbox; the older one is told, so that a copy of a node that somebody runs by mistake does
 not fight with it.
@@ -86,7 +87,7 @@ class Readers:
         if box.reading is not reading:
             return  # he has gone, or another has come
         for row in rows:
-            if not _has_room(reading):
+            if not _has_room(reading) or row.id in reading.deleted:
                 break
             self._hand_over(box, reading, row.number, row.id, row.body)
         else:
@@ -99,6 +100,12 @@ class Readers:
         if reading is not None:
             reading.size -= reading.unacknowledged.pop(envelope_id, 0)
 
+    def deleted(self, box: Mailbox, envelope_id: bytes) -> None:
+        """An envelope is not in the store any more; one that was read before is not handed over after that."""
+        self.removed(box, envelope_id)
+        if box.reading is not None and box.reading.is_fetching:
+            box.reading.deleted.add(envelope_id)
+
     def advance(self, box: Mailbox) -> None:
         """Have the store read for a reader, if he has room and there may be something."""
         reading = box.reading
@@ -110,6 +117,7 @@ class Readers:
         ):
             reading.is_fetching = True
             reading.has_news = False
+            reading.deleted.clear()
             most = min(limits.MAILBOX_FETCH, limits.MAILBOX_WINDOW - len(reading.unacknowledged))
             self._effects.append(Fetch(reading, box, reading.cursor, most))
 

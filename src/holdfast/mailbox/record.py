@@ -56,6 +56,7 @@ class Reading:
         is_live: nothing in the store is beyond the cursor: what comes is passed on at once.
         is_fetching: the store is being read.
         has_news: something came while it was.
+        deleted: ids of what was deleted while it was: what was read may be older than that.
     """
 
     client: Client
@@ -65,6 +66,7 @@ class Reading:
     is_live: bool = False
     is_fetching: bool = False
     has_news: bool = False
+    deleted: set[bytes] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)

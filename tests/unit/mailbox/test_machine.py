@@ -17,6 +17,7 @@ from holdfast.mailbox.record import (
     Kept,
     NewEnvelope,
     Removed,
+    Row,
     Seen,
     Send,
 )
@@ -251,6 +252,23 @@ def test_a_live_reader_is_handed_what_comes_and_an_acknowledged_envelope_makes_r
     commit(gateway, Kept(removed=(Removed(1, envelope, 1),)))
     assert said(gateway, client) == [wire.Done(4)]
     assert (gateway.held, gateway.size) == (0, 0)
+
+
+def test_what_was_read_before_its_acknowledgement_is_not_handed_over_after_it() -> None:
+    gateway, client = with_mailbox()
+    subscribe(gateway, client, OWNER)
+    commit(gateway)
+    (fetch,) = (each for each in gateway.take_effects() if isinstance(each, Fetch))
+    one, two = Row(1, (1).to_bytes(16), b"x"), Row(2, (2).to_bytes(16), b"y")
+    gateway.received(client, wire.Acknowledge(4, OWNER.mailbox, (one.id,)), 0.0)
+    commit(gateway, Kept(removed=(Removed(1, one.id, 1),)))
+    assert said(gateway, client) == [wire.Done(4)]
+    gateway.readers.fetched(fetch, [one, two])
+    (again,) = gateway.take_effects()
+    assert isinstance(again, Fetch), "it is read again, from where it stopped"
+    assert again.after == fetch.after
+    gateway.readers.fetched(again, [two])
+    assert said(gateway, client) == [wire.Envelope(OWNER.mailbox, two.id, b"y")]
 
 
 def test_an_older_reader_is_told_that_another_has_come() -> None:
