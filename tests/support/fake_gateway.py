@@ -7,7 +7,18 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from holdfast.apps.i3.errors import I3Code, I3Error
-from holdfast.apps.i3.gateway import Channel, GatewayState, Line, Mud, Sent
+from holdfast.apps.i3.gateway import (
+    Channel,
+    GatewayState,
+    Group,
+    Letter,
+    LetterRow,
+    Line,
+    Mud,
+    Post,
+    Recipient,
+    Sent,
+)
 from holdfast.apps.i3.packets import FileRow
 
 if TYPE_CHECKING:
@@ -33,6 +44,8 @@ class FakeGateway:
         self.waits_for: asyncio.Event | None = None
         self.callbacks: list[Callable[[Any], object]] = []
         self.players: list[Any] = []
+        self.mail = FakeMail(self)
+        self.news = FakeNews(self)
 
     def on_event(self, callback: Callable[[Any], object]) -> Callable[[Any], object]:
         self.callbacks.append(callback)
@@ -152,3 +165,53 @@ class FakeGateway:
 
     def statistics(self) -> dict[str, object]:
         return {"mud_count": 2, "online_muds": 1, "packets_sent": 5, "mudlist_id": 41}
+
+
+class FakeMail:
+    """Has one letter, for ann."""
+
+    def __init__(self, gateway: FakeGateway) -> None:
+        self._gateway = gateway
+        self.row = LetterRow(
+            id=7, from_mud="Old Keep", from_user="bo", subject="s", at=1_700_000_000.5, size=1
+        )
+
+    async def send(self, subject: str, body: str, **more: Any) -> int:
+        await self._gateway._asked("mail_send", subject, body, *more.values())
+        return 1_700_000_000
+
+    async def list(self, user: str, after: int, limit: int) -> tuple[LetterRow, ...]:
+        await self._gateway._asked("mail_list", user, after, limit)
+        return (self.row,)
+
+    async def read(self, mail_id: int) -> Letter:
+        await self._gateway._asked("mail_read", mail_id)
+        return Letter(
+            row=self.row, to=(Recipient("ann", "Harbour"),), cc=(), written_at=1_699_999_999,
+            users=("ann", "cy"), body="b",
+        )  # fmt: skip
+
+    async def delete(self, mail_id: int, user: str) -> int:
+        await self._gateway._asked("mail_delete", mail_id, user)
+        return 1
+
+
+class FakeNews:
+    """Has one group."""
+
+    def __init__(self, gateway: FakeGateway) -> None:
+        self._gateway = gateway
+
+    async def groups(self, target_mud: str) -> tuple[Group, ...]:
+        await self._gateway._asked("news_groups", target_mud)
+        return (Group(name="lpc", first=1, last=3),)
+
+    async def read(self, group: str, post_id: int, **more: str) -> Post:
+        await self._gateway._asked("news_read", group, post_id, *more.values())
+        return Post(
+            id=post_id, at=1_700_000_000, thread=1, subject="s", poster="bo@Old Keep", text="t"
+        )
+
+    async def post(self, group: str, subject: str, text: str, **more: Any) -> int:
+        await self._gateway._asked("news_post", group, subject, text, *more.values())
+        return 4

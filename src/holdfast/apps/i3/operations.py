@@ -41,6 +41,11 @@ GATEWAY_METRICS: Final = (
     Metric("i3_gateway_fate_unknown_total", Kind.COUNTER, "Messages that may not have arrived; told to their senders."),
     Metric("i3_gateway_refused_total", Kind.COUNTER, "Messages that were refused for want of room."),
     Metric("i3_gateway_probe_seconds", Kind.GAUGE, "Round trip to the router and back."),
+    Metric("i3_gateway_letters_waiting", Kind.GAUGE, "Letters that wait durably for their MUDs."),
+    Metric("i3_gateway_letters_delivered_total", Kind.COUNTER, "Letters that their MUDs have acknowledged."),
+    Metric("i3_gateway_letters_expired_total", Kind.COUNTER, "Letters that were given up; told to their senders."),
+    Metric("i3_gateway_letters_received_total", Kind.COUNTER, "Letters that were put into boxes here."),
+    Metric("i3_gateway_posts_total", Kind.COUNTER, "Posts in the groups of news here."),
     Metric("i3_gateway_circuit_router_state", Kind.GAUGE, "0 on a router, 1 trying one, 2 none to be had."),
     Metric("i3_gateway_circuit_router_error_rate", Kind.GAUGE, "Share of known routers that could not be had, 0 to 1."),
     Metric("i3_gateway_circuit_muds_state", Kind.GAUGE, "0 all breakers of MUDs closed, 1 one tries, 2 one is open."),
@@ -104,6 +109,7 @@ def watch_gateway(monitoring: Monitoring, gateway: Gateway, api: Api) -> None:
         "i3_gateway_queued": "queued",
         "i3_gateway_paced": "paced",
         "i3_gateway_probe_seconds": "probe_seconds",
+        "i3_gateway_letters_waiting": "letters_waiting",
     }.items():
         metrics.read(metric, partial(_figure, gateway, name))
     for metric, name in {
@@ -114,6 +120,10 @@ def watch_gateway(monitoring: Monitoring, gateway: Gateway, api: Api) -> None:
         "i3_gateway_expired_total": "expired",
         "i3_gateway_fate_unknown_total": "fate_unknown",
         "i3_gateway_refused_total": "refused",
+        "i3_gateway_letters_delivered_total": "letters_delivered",
+        "i3_gateway_letters_expired_total": "letters_expired",
+        "i3_gateway_letters_received_total": "letters_received",
+        "i3_gateway_posts_total": "posts",
     }.items():
         metrics.follow(metric, partial(_count, gateway, name))
     metrics.read("i3_gateway_circuit_router_state", lambda: _router_state(gateway))
@@ -157,9 +167,10 @@ def gateway_panel(gateway: Gateway, api: Api) -> dict[str, object]:
         "paced",
         "queued",
         "unconfirmed",
+        "letters_waiting",
     )
     names = ("Towards the router", "Router", "MUDs online", "MUDs known", "Channels known", "Wait for their turn",
-             "Wait for a router", "Not confirmed yet")  # fmt: skip
+             "Wait for a router", "Not confirmed yet", "Letters that wait")  # fmt: skip
     links = gateway.links()
     muds = sorted(gateway.muds.values(), key=lambda mud: (not mud.is_up, mud.name))
     return {

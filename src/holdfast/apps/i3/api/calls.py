@@ -143,7 +143,11 @@ class Calls:
             method, call, params = session.messages.popleft()
             try:
                 sent = await self._handlers.messages[method.name](params)
-                answer = results.MessageSent("queued" if sent.is_queued else "sent", sent.id)
+                answer = (
+                    sent
+                    if isinstance(sent, results.MailSent)
+                    else results.MessageSent("queued" if sent.is_queued else "sent", sent.id)
+                )
                 resend = getattr(params, "resend", "")
                 if resend and session.account is not None:
                     session.account.remember(method.name, resend, answer)

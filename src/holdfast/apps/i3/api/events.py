@@ -45,7 +45,7 @@ SEEN_WITH: Final = {
     "tell_received": Permission.TELL,
     "emoteto_received": Permission.TELL,
     "beep_received": Permission.TELL,
-    "mail_received": Permission.TELL,
+    "mail_received": Permission.MAIL,
     "channel_message": Permission.CHANNEL,
     "channel_emote": Permission.CHANNEL,
     "channel_joined": Permission.CHANNEL,

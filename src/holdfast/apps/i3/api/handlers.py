@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.apps.i3.api import params, results
 from holdfast.apps.i3.api.events import stamp
+from holdfast.apps.i3.api.letters import LetterHandlers
 from holdfast.apps.i3.api.rpc import RpcCode, RpcError
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway import Player
@@ -40,12 +41,14 @@ class Handlers:
         self._gateway = gateway
         self._keys = keys
         self._members = members
-        self.messages: dict[str, Callable[..., Awaitable[Sent]]] = {
+        letters = LetterHandlers(gateway)
+        self.messages: dict[str, Callable[..., Awaitable[Sent | results.MailSent]]] = {
             "tell": self._tell,
             "emoteto": self._emoteto,
             "beep": self._beep,
             "channel_send": self._channel_send,
             "channel_emote": self._channel_emote,
+            "mail_send": letters.mail_send,
         }
         self.questions: dict[str, Callable[..., Awaitable[object]]] = {
             "channel_join": self._channel_join,
@@ -64,6 +67,7 @@ class Handlers:
             "file_put": self._file_put,
             "key_add": self._key_add,
             "key_revoke": self._key_revoke,
+            **letters.questions,
         }
         self.at_once: dict[str, Callable[..., object]] = {
             "channel_list": self._channel_list,

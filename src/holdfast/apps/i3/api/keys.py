@@ -22,7 +22,7 @@ from holdfast.world import text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from holdfast.apps.i3.api.results import MessageSent
+    from holdfast.apps.i3.api.results import MailSent, MessageSent
     from holdfast.storage import Database
     from holdfast.world import World
 
@@ -54,7 +54,7 @@ class Account:
         self.permissions = tuple(permissions)
         self.rates = rates
         self.created = created
-        self.answers: OrderedDict[tuple[str, str], MessageSent] = OrderedDict()
+        self.answers: OrderedDict[tuple[str, str], MessageSent | MailSent] = OrderedDict()
         self.sent = 0
         self._buckets: dict[str, tuple[TokenBucket, TokenBucket]] = {}
 
@@ -98,7 +98,7 @@ class Account:
         wait = bucket.take(now)
         return wait, nearly.take(now) > 0
 
-    def remember(self, method: str, resend: str, answer: MessageSent) -> None:
+    def remember(self, method: str, resend: str, answer: MessageSent | MailSent) -> None:
         """Know a message again that is sent anew."""
         self.answers[method, resend] = answer
         while len(self.answers) > limits.RESENDS_KNOWN:

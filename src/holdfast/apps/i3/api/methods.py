@@ -27,6 +27,8 @@ class Permission(StrEnum):
     INFO = "info"
     PRESENCE = "presence"
     FILES = "files"
+    MAIL = "mail"
+    NEWS = "news"
     ADMIN = "admin"
 
 
@@ -87,6 +89,13 @@ METHODS: Final = {
         Method("file_list", p.FileList, r.FilesListed, OF.FILES, 1.0, 10),
         Method("file_get", p.FileGet, r.FileRead, OF.FILES, 1.0, 10),
         Method("file_put", p.FilePut, r.FileStored, OF.FILES, 1.0, 10),
+        Method("mail_send", p.MailSend, r.MailSent, OF.MAIL, 5.0, 50),
+        Method("mail_list", p.MailList, r.MailListed, OF.MAIL),
+        Method("mail_read", p.MailRead, r.MailShown, OF.MAIL),
+        Method("mail_delete", p.MailDelete, r.MailDeleted, OF.MAIL),
+        Method("news_groups", p.NewsGroups, r.NewsListed, OF.NEWS, 5.0, 20),
+        Method("news_read", p.NewsRead, r.NewsShown, OF.NEWS, 5.0, 50),
+        Method("news_post", p.NewsPost, r.NewsPosted, OF.NEWS, 1.0, 10),
         Method("stats", p.Nothing, r.Stats, OF.INFO, 5.0, 20),
         Method("reconnect", p.Nothing, r.Reconnecting, OF.ADMIN, 0.2, 3),
         Method("key_list", p.Nothing, r.Keys, OF.ADMIN),

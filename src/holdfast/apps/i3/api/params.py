@@ -21,6 +21,8 @@ Resend = Annotated[
 ]
 Described = Annotated[str, msgspec.Meta(max_length=limits.DESCRIPTION_LENGTH_MAX)]
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.DESCRIPTION_LENGTH_MAX)]
+Subject = Annotated[str, msgspec.Meta(max_length=limits.MAIL_SUBJECT_LENGTH_MAX)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Anything = Annotated[object, msgspec.Meta(extra_json_schema={"description": "Anything."})]
 Muds = Annotated[tuple[Name, ...], msgspec.Meta(max_length=limits.ROUTER_LISTED_MAX)]
 
@@ -245,6 +247,75 @@ class FilePut(msgspec.Struct):
     name: Path
     contents: Annotated[str, msgspec.Meta(max_length=limits.OOB_FILE_BYTES_MAX)]
     from_user: Shown = ""
+
+
+class MailUser(msgspec.Struct):
+    """Somebody to whom a letter goes; of the gateway's own mud where none is named."""
+
+    user: Name
+    mud: Shown = ""
+
+
+MailUsers = Annotated[tuple[MailUser, ...], msgspec.Meta(max_length=limits.MAIL_RECIPIENTS_MAX)]
+
+
+class MailSend(msgspec.Struct):
+    """Send a letter to users of any muds; ``bcc`` are those whom the others do not see."""
+
+    to: MailUsers
+    subject: Subject
+    body: Annotated[str, msgspec.Meta(max_length=limits.MAIL_BODY_BYTES_MAX)]
+    from_user: Shown = ""
+    cc: MailUsers = ()
+    bcc: MailUsers = ()
+    resend: Resend = ""
+
+
+class MailList(msgspec.Struct):
+    """List letters of a user here, oldest first; those with a higher ``mail_id`` than ``after``."""
+
+    user: Name
+    after: Number = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=limits.MAIL_PAGE_MAX)] = 50
+
+
+class MailRead(msgspec.Struct):
+    """Read a letter."""
+
+    mail_id: Number
+
+
+class MailDelete(msgspec.Struct):
+    """Take a letter out of the box of a user, or of all for whom it is when none is named."""
+
+    mail_id: Number
+    user: Shown = ""
+
+
+class NewsGroups(msgspec.Struct):
+    """List the groups of news of a mud; of the gateway's own when none is named."""
+
+    target_mud: Shown = ""
+
+
+class NewsRead(msgspec.Struct):
+    """Read a post."""
+
+    group: Name
+    post_id: Number
+    target_mud: Shown = ""
+    from_user: Shown = ""
+
+
+class NewsPost(msgspec.Struct):
+    """Post something; ``thread`` is the number of the post that it follows, 0 for none."""
+
+    group: Name
+    subject: Subject
+    text: Annotated[str, msgspec.Meta(max_length=limits.NEWS_TEXT_BYTES_MAX)]
+    from_user: Shown = ""
+    thread: Number = 0
+    target_mud: Shown = ""
 
 
 class KeyAdd(msgspec.Struct):

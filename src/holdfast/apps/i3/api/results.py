@@ -165,6 +165,104 @@ class FileStored(msgspec.Struct):
     name: str
 
 
+class MailSent(msgspec.Struct):
+    """A letter is stored for each mud that it goes to; ``error_occurred`` tells by its number what comes to nothing."""
+
+    status: Literal["queued"]
+    mail_id: int
+
+
+class MailRow(msgspec.Struct):
+    """A letter in a box; ``timestamp`` of when it came, ``size`` of the body in bytes."""
+
+    mail_id: int
+    timestamp: str
+    from_mud: str
+    from_user: str
+    subject: str
+    size: int
+
+
+class MailListed(msgspec.Struct):
+    """Letters of a user, oldest first."""
+
+    status: Literal["success"]
+    user: str
+    mails: list[MailRow]
+    count: int
+
+
+class MailUserRow(msgspec.Struct):
+    """Somebody to whom a letter goes."""
+
+    mud: str
+    user: str
+
+
+class MailShown(msgspec.Struct):
+    """A letter; ``written`` in seconds since 1970 by the word of its mud, ``users`` are those here who have it."""
+
+    status: Literal["success"]
+    mail_id: int
+    timestamp: str
+    written: int
+    from_mud: str
+    from_user: str
+    to: list[MailUserRow]
+    cc: list[MailUserRow]
+    users: list[str]
+    subject: str
+    body: str
+
+
+class MailDeleted(msgspec.Struct):
+    """A letter is in no box any more, or not in that user's; it was in ``count``."""
+
+    status: Literal["deleted"]
+    mail_id: int
+    count: int
+
+
+class NewsRow(msgspec.Struct):
+    """A group of news, with the numbers of its first and its last post."""
+
+    group: str
+    first: int
+    last: int
+
+
+class NewsListed(msgspec.Struct):
+    """Groups of news of a mud."""
+
+    status: Literal["success"]
+    mud_name: str
+    groups: list[NewsRow]
+    count: int
+
+
+class NewsShown(msgspec.Struct):
+    """A post; ``posted`` in seconds since 1970, ``thread`` is the post that began its thread."""
+
+    status: Literal["success"]
+    mud_name: str
+    group: str
+    post_id: int
+    posted: int
+    thread: int
+    subject: str
+    poster: str
+    text: str
+
+
+class NewsPosted(msgspec.Struct):
+    """A post is stored where its group is."""
+
+    status: Literal["success"]
+    mud_name: str
+    group: str
+    post_id: int
+
+
 class Synchronized(msgspec.Struct):
     """Who is here is known now."""
 

@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("holdfast.i3.client")
 
-NOT_REPEATED: Final = frozenset({"key_add", "channel_add", "channel_remove", "file_put"})
+NOT_REPEATED: Final = frozenset(
+    {"key_add", "channel_add", "channel_remove", "file_put", "news_post"}
+)
 """Methods that are not called again by themselves: a second call would not do the same."""
 
 GREETING: Final = "welcome"

@@ -223,6 +223,90 @@ class Methods(ABC):
         params: dict[str, object] = {"target_mud": target_mud, "name": name, "contents": contents}
         return await self.call("file_put", {**params, "from_user": from_user}, results.FileStored)
 
+    async def mail_send(
+        self,
+        to: Iterable[Mapping[str, str]],
+        subject: str,
+        body: str,
+        *,
+        cc: Iterable[Mapping[str, str]] = (),
+        bcc: Iterable[Mapping[str, str]] = (),
+        from_user: str = "",
+        resend: str = "",
+    ) -> results.MailSent:
+        """Send a letter to users of any muds.
+
+        Args:
+            to: ``user`` and ``mud`` of each; of the gateway's own mud where none is named.
+            subject: one line.
+            body: the text.
+            cc: who gets a copy, likewise.
+            bcc: who gets one that the others do not see, likewise.
+            from_user: who writes.
+            resend: as for ``tell``.
+        """
+        params: dict[str, object] = {
+            "to": list(to),
+            "cc": list(cc),
+            "bcc": list(bcc),
+            "subject": subject,
+            "body": body,
+            "from_user": from_user,
+            "resend": resend or self._new_id(),
+        }
+        return await self.call("mail_send", params, results.MailSent)
+
+    async def mail_list(self, user: str, *, after: int = 0, limit: int = 50) -> results.MailListed:
+        """List letters of a user here, oldest first, from the one after ``after`` on."""
+        params: dict[str, object] = {"user": user, "after": after, "limit": limit}
+        return await self.call("mail_list", params, results.MailListed)
+
+    async def mail_read(self, mail_id: int) -> results.MailShown:
+        """Read a letter."""
+        return await self.call("mail_read", {"mail_id": mail_id}, results.MailShown)
+
+    async def mail_delete(self, mail_id: int, user: str = "") -> results.MailDeleted:
+        """Take a letter out of the box of a user, or of all for whom it is when none is named."""
+        params: dict[str, object] = {"mail_id": mail_id, "user": user}
+        return await self.call("mail_delete", params, results.MailDeleted)
+
+    async def news_groups(self, target_mud: str = "") -> results.NewsListed:
+        """List the groups of news of a mud; of the gateway's own when none is named."""
+        return await self.call("news_groups", {"target_mud": target_mud}, results.NewsListed)
+
+    async def news_read(
+        self, group: str, post_id: int, *, target_mud: str = "", from_user: str = ""
+    ) -> results.NewsShown:
+        """Read a post."""
+        params: dict[str, object] = {
+            "group": group,
+            "post_id": post_id,
+            "target_mud": target_mud,
+            "from_user": from_user,
+        }
+        return await self.call("news_read", params, results.NewsShown)
+
+    async def news_post(
+        self,
+        group: str,
+        subject: str,
+        text: str,
+        *,
+        from_user: str = "",
+        thread: int = 0,
+        target_mud: str = "",
+    ) -> results.NewsPosted:
+        """Post something, after another post (``thread``); not repeated when the connection breaks."""
+        params: dict[str, object] = {
+            "group": group,
+            "subject": subject,
+            "text": text,
+            "from_user": from_user,
+            "thread": thread,
+            "target_mud": target_mud,
+        }
+        return await self.call("news_post", params, results.NewsPosted)
+
     async def presence_sync(self, users: Iterable[Mapping[str, object]]) -> results.Synchronized:
         """Say who is here, all of them; each with a ``name`` and what else is known."""
         return await self.call("presence_sync", {"users": list(users)}, results.Synchronized)

@@ -1,14 +1,19 @@
-"""A mud's place on an Intermud-3 network: router links, lists, channels, questions, mail."""
+"""A mud's place on an Intermud-3 network: router links, lists, channels, questions, files, mail, news."""
 
 from holdfast.apps.i3.gateway.events import EVENTS, Event
 from holdfast.apps.i3.gateway.gateway import Gateway
 from holdfast.apps.i3.gateway.model import (
     Channel,
     GatewayState,
+    Group,
+    Letter,
+    LetterRow,
     Line,
     Member,
     Mud,
     Player,
+    Post,
+    Recipient,
     Sent,
 )
 from holdfast.apps.i3.gateway.settings import SERVICES, GatewaySettings, RouterAddress
@@ -23,10 +28,15 @@ __all__ = [
     "Gateway",
     "GatewaySettings",
     "GatewayState",
+    "Group",
+    "Letter",
+    "LetterRow",
     "Line",
     "Member",
     "Mud",
     "Player",
+    "Post",
+    "Recipient",
     "RouterAddress",
     "Sent",
 ]

@@ -145,9 +145,10 @@ class ErrorOccurred(Event, frozen=True, kw_only=True):
     """Something that was asked for came to nothing, perhaps long after it was accepted.
 
     Attributes:
-        error: the router's or the mud's code (``unk-user``), or ``expired``, ``unknown-fate``, ``no-answer``.
+        error: the router's or the mud's code (``unk-user``), or ``expired``, ``unknown-fate``, ``no-answer``; of a
+            letter also ``not-delivered``.
         message: for a person.
-        message_id: of what it is about, empty when that is not known.
+        message_id: of what it is about, empty when that is not known; of a letter its ``mail_id``.
         from_mud: who says so, empty when it is the gateway.
         to_user: who had asked.
         packet_type: of what it is about.
@@ -244,7 +245,7 @@ class RateLimitWarning(Event, frozen=True, kw_only=True):
 
 
 class MailReceived(Event, frozen=True, kw_only=True):
-    """A letter for players here was stored."""
+    """A letter for players here is in their boxes."""
 
     method: ClassVar[str] = "mail_received"
     from_mud: str

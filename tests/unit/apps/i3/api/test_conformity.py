@@ -59,6 +59,28 @@ ROWS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
      {"status": "success", **MUD, "name": "hello", "contents": "hello\nworld"}),
     ("file_put", {"target_mud": "Old Keep", "name": "new", "contents": "x"},
      {"status": "success", **MUD, "name": "new"}),
+    ("mail_send", {"to": [{"mud": "Old Keep", "user": "bo"}], "cc": [{"user": "cy"}], "subject": "s", "body": "b"},
+     {"status": "queued", "mail_id": 1_700_000_000}),
+    ("mail_send", {"to": [], "bcc": [{"mud": "Old Keep", "user": "bo"}], "subject": "", "body": "", "from_user": "ann"},
+     {"status": "queued", "mail_id": 1_700_000_000}),
+    ("mail_list", {"user": "ann", "after": 6, "limit": 100},
+     {"status": "success", "user": "ann", "count": 1, "mails": [
+         {"mail_id": 7, "timestamp": "2023-11-14T22:13:20.500Z", "from_mud": "Old Keep", "from_user": "bo",
+          "subject": "s", "size": 1}]}),
+    ("mail_read", {"mail_id": 7},
+     {"status": "success", "mail_id": 7, "timestamp": "2023-11-14T22:13:20.500Z", "written": 1_699_999_999,
+      "from_mud": "Old Keep", "from_user": "bo", "to": [{"mud": "Harbour", "user": "ann"}], "cc": [],
+      "users": ["ann", "cy"], "subject": "s", "body": "b"}),
+    ("mail_delete", {"mail_id": 7, "user": "ann"}, {"status": "deleted", "mail_id": 7, "count": 1}),
+    ("news_groups", {"target_mud": "Old Keep"},
+     {"status": "success", **MUD, "count": 1, "groups": [{"group": "lpc", "first": 1, "last": 3}]}),
+    ("news_groups", {},
+     {"status": "success", "mud_name": "Harbour", "count": 1, "groups": [{"group": "lpc", "first": 1, "last": 3}]}),
+    ("news_read", {"target_mud": "Old Keep", "group": "lpc", "post_id": 3, "from_user": "ann"},
+     {"status": "success", **MUD, "group": "lpc", "post_id": 3, "posted": 1_700_000_000, "thread": 1, "subject": "s",
+      "poster": "bo@Old Keep", "text": "t"}),
+    ("news_post", {"target_mud": "Old Keep", "group": "lpc", "subject": "s", "text": "t", "thread": 1},
+     {"status": "success", **MUD, "group": "lpc", "post_id": 4}),
     ("reconnect", {}, {"status": "reconnecting"}),
 )  # fmt: skip
 """Method, params, and the whole result."""
@@ -99,6 +121,12 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "file_list": ("target_mud",),
     "file_get": ("target_mud", "name"),
     "file_put": ("target_mud", "name", "contents"),
+    "mail_send": ("to", "subject", "body"),
+    "mail_list": ("user",),
+    "mail_read": ("mail_id",),
+    "mail_delete": ("mail_id",),
+    "news_read": ("group", "post_id"),
+    "news_post": ("group", "subject", "text"),
     "presence_sync": ("users",),
     "key_add": ("name",),
     "key_revoke": ("name",),
@@ -123,6 +151,7 @@ EVENT_FIELDS: dict[str, set[str]] = {
     "user_left_channel": {"channel", "mud_name", "user_name"},
     "shutdown_warning": {"returns_in"},
     "rate_limit_warning": {"message"},
+    "mail_received": {"from_mud", "from_user", "to_users", "subject", "mail_id"},
 }
 """Event → fields that clients look for; there may be more."""
 
@@ -177,7 +206,13 @@ def test_every_method_has_its_row() -> None:
 
 @pytest.mark.parametrize("method", REQUIRED)
 async def test_a_param_that_is_missing_is_named(tmp_path: Path, method: str) -> None:
-    values: dict[str, Any] = {"users": [], **dict.fromkeys(REQUIRED["tell"], "x")}
+    values: dict[str, Any] = {
+        "users": [],
+        "to": [],
+        "mail_id": 7,
+        "post_id": 3,
+        **dict.fromkeys(REQUIRED["tell"], "x"),
+    }
     async with opened(tmp_path) as place:
         client = place.client()
         for missing in REQUIRED[method]:
@@ -212,6 +247,15 @@ async def test_a_method_without_params_takes_none_and_methods_with_them_are_all_
         ("mudlist", {"filter": {"status": "sideways"}}, "filter"),
         ("channel_list", {"filter": {"min_members": "many"}}, "filter"),
         ("channel_add", {"channel": "ale", "type": 9}, "type"),
+        ("mail_send", {"to": [{"mud": "Old Keep"}], "subject": "s", "body": "b"}, "user"),
+        ("mail_send", {"to": [{"user": "bo"}] * 101, "subject": "s", "body": "b"}, "to"),
+        ("mail_send", {"to": [], "subject": "s" * 257, "body": "b"}, "subject"),
+        ("mail_send", {"to": [], "subject": "s", "body": "b" * (64 * 1024 + 1)}, "body"),
+        ("mail_list", {"user": "ann", "limit": 101}, "limit"),
+        ("mail_list", {"user": "ann", "after": -1}, "after"),
+        ("mail_read", {"mail_id": 2**63}, "mail_id"),
+        ("news_read", {"group": "lpc", "post_id": -1}, "post_id"),
+        ("news_post", {"group": "", "subject": "s", "text": "t"}, "group"),
     ],
 )
 async def test_a_param_that_is_wrong_is_named_and_is_no_internal_error(
