@@ -20,7 +20,6 @@ from holdfast.node.model import (
     RoomChanged,
 )
 from holdfast.node.store import RoomFacts, Vault
-from holdfast.node.wire import Cipher
 from holdfast.ops import ErrorHandler
 from holdfast.ops.errors import ErrorCategory, ErrorSeverity
 
@@ -36,14 +35,14 @@ if TYPE_CHECKING:
     from holdfast.world import World
 
 T = TypeVar("T")
-_Follows = tuple[Outcome, "dict[RoomId, Room] | None"]
+_Follows = tuple[Outcome, "dict[RoomId, Room] | None", "QueueStatus | None"]
 log = logging.getLogger("holdfast.node")
 
 QUEUE = (
     "SELECT priority, count(*), sum(is_at_gateway), min(accepted_ms) FROM node_outgoing"
-    " WHERE message IS NOT NULL AND cipher != ? GROUP BY priority"
+    " WHERE message IS NOT NULL AND cipher != 3 GROUP BY priority"
 )
-"""What expired and had its number still goes out, as *nothing*; nobody waits for it."""
+"""What expired and had its number still goes out, as *nothing* (3); nobody waits for it. It has an index of its own."""
 
 UNREAD = "SELECT conversation, count(*) FROM node_message WHERE is_unread GROUP BY conversation"
 NUMBERED = "SELECT contact, seq, priority, is_at_gateway FROM node_outgoing WHERE seq IS NOT NULL"
@@ -99,8 +98,6 @@ class Desk:
             database, now_ms=self.now_ms, begin=self._work, end=self._end, settle=self._settle
         )
         self._epoch_ms = 0
-        self._counting: asyncio.Task[None] | None = None
-        self._is_stale = False
 
     # --- time -------------------------------------------------------------------------------
 
@@ -122,7 +119,6 @@ class Desk:
         numbered = await self.database.read(lambda connection: self._load(connection, now_ms))
         for contact, seq, priority, is_at_gateway in numbered:
             self.courier.add((contact, seq), priority, now, copies=int(is_at_gateway))
-        await self._count()
 
     def _load(self, connection: sqlite3.Connection, now_ms: int) -> list[tuple[str, int, int, int]]:
         work = self._work(connection, now_ms)
@@ -130,6 +126,7 @@ class Desk:
         self.views = {contact: work.view(work.pair(contact)) for (contact,) in rows}
         self.rooms = self._rooms(connection)
         self.unread = dict(connection.execute(UNREAD).fetchall())
+        self.queue = _counted(connection)
         return connection.execute(NUMBERED).fetchall()
 
     async def do(self, job: Callable[[Work], T]) -> T:
@@ -143,7 +140,9 @@ class Desk:
     def _end(self, work: Work) -> _Follows:
         outcome = work.done()
         is_stale = outcome.rooms_changed or self._knows_more(outcome)
-        return outcome, self._rooms(work.connection) if is_stale else None
+        rooms = self._rooms(work.connection) if is_stale else None
+        queue = _counted(work.connection) if QueueChanged() in outcome.changes else None
+        return outcome, rooms, queue
 
     def _work(self, connection: sqlite3.Connection, now_ms: int) -> Work:
         return Work(connection, self.vault, self.world, self.settings, now_ms)
@@ -175,9 +174,9 @@ class Desk:
 
     def _settle(self, follows: _Follows) -> None:
         """Do what follows from a transaction that is committed."""
-        outcome, rooms = follows
-        if rooms is not None:
-            self.rooms = rooms
+        outcome, rooms, queue = follows
+        self.rooms = self.rooms if rooms is None else rooms
+        self.queue = self.queue if queue is None else queue
         now, courier = self.now(), self.courier
         self.views.update(outcome.views)
         for contact in outcome.renewed:
@@ -195,7 +194,7 @@ class Desk:
             self.report(problem.category, problem.severity, problem.code, problem.message)
         for message in outcome.messages:
             self._came(message)
-        for change in outcome.changes:
+        for change in dict.fromkeys(outcome.changes):  # each once, the queue's among them
             self.tell(change)
 
     def _came(self, message: Message) -> None:
@@ -206,9 +205,6 @@ class Desk:
 
     def tell(self, change: Change) -> None:
         """Tell all who listen of a change."""
-        if isinstance(change, QueueChanged):
-            self._recount()
-            return
         self._call(self.on_change, change)
         if getattr(change, "state", None) is MessageState.RECEIVED:
             conversation = change.conversation  # type: ignore[union-attr]
@@ -232,37 +228,20 @@ class Desk:
             except Exception:  # a listener's bug is not the node's
                 log.exception("a listener of a node failed")
 
-    # --- what waits -------------------------------------------------------------------------
-
-    def _recount(self) -> None:
-        """Count what waits, once for all that changes meanwhile."""
-        self._is_stale = True
-        if self._counting is None or self._counting.done():
-            loop = asyncio.get_running_loop()
-            self._counting = loop.create_task(self._count_again(), name="holdfast-node-queue")
-
-    async def _count_again(self) -> None:
-        while self._is_stale:
-            self._is_stale = False
-            await self._count()
-            self._call(self.on_change, QueueChanged())
-
-    async def _count(self) -> None:
-        rows = await self.database.fetch_all(QUEUE, (Cipher.NOTHING.value,))
-        figures = cast("list[tuple[int, int, int, int]]", rows)
-        self.queue = QueueStatus(
-            waiting=sum(row[1] for row in figures),
-            by_priority={row[0]: row[1] for row in figures},
-            at_gateway=sum(row[2] for row in figures),
-            oldest_ms=min((row[3] for row in figures), default=None),
-        )
-
-    async def close(self) -> None:
-        """End what counts; nothing follows any more from what is still committed."""
+    def close(self) -> None:
+        """Let nothing follow any more from what is still committed."""
         self._jobs.close()
-        if self._counting is not None:
-            self._counting.cancel()
-            await asyncio.wait({self._counting})
+
+
+def _counted(connection: sqlite3.Connection) -> QueueStatus:
+    """Count what waits."""
+    rows = cast("list[tuple[int, int, int, int]]", connection.execute(QUEUE).fetchall())
+    return QueueStatus(
+        waiting=sum(row[1] for row in rows),
+        by_priority={row[0]: row[1] for row in rows},
+        at_gateway=sum(row[2] for row in rows),
+        oldest_ms=min((row[3] for row in rows), default=None),
+    )
 
 
 def of_gateway(desk: Desk) -> Callable[[str, str], None]:

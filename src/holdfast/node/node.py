@@ -135,7 +135,7 @@ class Node:
     ) -> None:
         """Close all connections; what waits is kept for the next start."""
         await self._supervisor.__aexit__(kind, error, trace)
-        await self._desk.close()
+        self._desk.close()
         await self._post.close()
         await self._gates.close()
         await self._intake.close()

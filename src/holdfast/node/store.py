@@ -85,6 +85,9 @@ NODE_MIGRATIONS: Final = {
         CREATE INDEX node_outgoing_waiting ON node_outgoing (contact, priority DESC, number)
             WHERE seq IS NULL;
         CREATE INDEX node_outgoing_expires ON node_outgoing (expires_ms);
+        CREATE INDEX node_outgoing_queue
+            ON node_outgoing (priority, is_at_gateway, accepted_ms, cipher, message)
+            WHERE message IS NOT NULL AND cipher != 3;
         CREATE INDEX node_outgoing_message ON node_outgoing (message);
         CREATE TABLE node_held (
             contact TEXT NOT NULL,

@@ -39,6 +39,23 @@ async def test_who_has_much_to_say_does_not_wait_for_acknowledgements(world: Sim
     assert world.now - began < SLOW
 
 
+@simulate(seeds=2, minutes=30)
+async def test_the_queue_tells_of_a_message_as_soon_as_it_is_accepted(world: Simulation) -> None:
+    town = await town_of(world)
+    one, other = town.people
+    found: list[int] = []
+
+    async def say() -> None:
+        await node_of(one).send(met(one, other).id, "hello", priority=3)
+        found.append(node_of(one).queue().by_priority.get(3, 0))
+
+    await one.host.run(say)
+    assert found == [1]
+    await town.until(
+        lambda: not node_of(one).queue().waiting, within=60, what="it was acknowledged"
+    )
+
+
 def test_what_was_just_taken_is_not_carried_again_because_something_overtook_it() -> None:
     courier = Courier(NodeSettings(gateways=(GATE,), mode="direct"), random.Random(1))
     courier.add(("ann", 1), 1, 0.0)
