@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from holdfast.crypto import Keystore
-from holdfast.mailbox import GatewayAddress
+from holdfast.mailbox import GatewayAddress, GatewaySettings
 from holdfast.mailbox.gateway import Gateway
 from holdfast.mailbox.store import MIGRATIONS
 from holdfast.mailbox.tls import make_certificate, pin_of_file, server_context
@@ -43,6 +43,7 @@ class GatewayHere:
         folder.mkdir()
         self.folder = folder
         self.host = host
+        self.allows = GatewaySettings()
         make_certificate(folder / "key.pem")
         self.pin = pin_of_file(folder / "key.pem")
         self.port = 0
@@ -64,6 +65,7 @@ class GatewayHere:
         self.gateway = self.kind(
             database,
             pin=self.pin,
+            settings=self.allows,
             pipe_to=self.pipes,
             tls=server_context(self.folder / "key.pem"),
             world=RealWorld(),
