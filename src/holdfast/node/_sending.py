@@ -200,6 +200,7 @@ def lie_at_gateway(work: Work, taken: Sequence[tuple[str, int, int]]) -> None:
         ).fetchone()
         if missing is None:
             set_state(work, row[0], MessageState.AT_GATEWAY)
+        work.outcome.changes.append(QueueChanged())
 
 
 def expire(work: Work) -> None:

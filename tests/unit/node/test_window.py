@@ -51,6 +51,12 @@ async def test_the_queue_tells_of_a_message_as_soon_as_it_is_accepted(world: Sim
 
     await one.host.run(say)
     assert found == [1]
+    other.host.kill()
+    await one.host.run(say)
+    await town.until(
+        lambda: node_of(one).queue().at_gateway, within=60, what="a gateway has it, and it shows"
+    )
+    other.host.restart()
     await town.until(
         lambda: not node_of(one).queue().waiting, within=60, what="it was acknowledged"
     )
