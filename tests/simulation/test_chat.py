@@ -11,6 +11,7 @@ from holdfast.testing import (
     Cut,
     Flap,
     Kill,
+    Partition,
     PowerOff,
     Profile,
     Reset,
@@ -28,28 +29,40 @@ WEEK = 7 * 86_400.0
 FAILOVERS = 40
 
 
-async def storm(world: Simulation, people: int = 2, count: int = 4) -> None:
-    """A network that loses three of ten; gateways and people are killed, connections reset and swallowed."""
-    town = Town(world, people, count, profile=BAD)
+def storm(world: Simulation, town: Town) -> None:
+    """All people live, in a network that breaks; gateways and people are killed. For each two people so many faults."""
     town.live()
     gates = [host.name for host in town.gateways]
     names = [person.name for person in town.people]
-    links = town.links
-    world.inject({Cut: 3, Reset: 3, BlackHole: 2, Flap: 1}, within=20, links=links, lasts=(1, 15))
-    world.inject({Kill: 2, PowerOff: 1}, within=20, hosts=gates, lasts=(1, 15))
-    world.inject({Kill: 1, PowerOff: 1}, within=20, hosts=names, lasts=(1, 15))
-    await town.settle()
-    await town.check()
+    pairs, links = len(names) // 2, town.links
+    broken = {Cut: 3 * pairs, Reset: 3 * pairs, BlackHole: 2 * pairs, Flap: pairs}
+    world.inject(broken, within=20, links=links, lasts=(1, 15))
+    world.inject({Kill: 2, PowerOff: 1, Partition: 1}, within=20, hosts=gates, lasts=(1, 15))
+    world.inject({Kill: pairs, PowerOff: pairs}, within=20, hosts=names, lasts=(1, 15))
 
 
 @simulate(seeds=100, minutes=60)
 async def test_what_was_accepted_is_shown_once_and_in_order(world: Simulation) -> None:
-    await storm(world)
+    town = Town(world, people=2, count=4, profile=BAD)
+    storm(world, town)
+    await town.settle()
+    await town.check()
 
 
-@simulate(seeds=4, minutes=60)
-async def test_ten_people_lose_nothing_either(world: Simulation) -> None:
-    await storm(world, people=10, count=2)
+@simulate(seeds=4, minutes=12_000)
+async def test_ten_people_lose_nothing_either_though_they_are_away_for_a_week(
+    world: Simulation,
+) -> None:
+    town = Town(world, people=10, count=3, profile=BAD)
+    storm(world, town)
+    await asyncio.sleep(10 + 40 * world.host("main").random.random())
+    for person in town.people:
+        person.host.kill()
+    await asyncio.sleep(WEEK)
+    for person in town.people:
+        person.host.restart()
+    await town.settle()
+    await town.check()
 
 
 @simulate(seeds=3, minutes=12_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.storage import Database
-from holdfast.testing import Mode, PromiseBrokenError, SimulationError, nothing_left, run
+from holdfast.testing import Mode, Partition, PromiseBrokenError, SimulationError, nothing_left, run
 
 PLAIN = Mode()
 
@@ -367,3 +367,34 @@ def test_many_kills_leave_no_descriptors_behind() -> None:
     for seed in range(5):
         run(scenario, seed=seed)
     assert len([*Path("/proc/self/fd").iterdir()]) <= before + 1
+
+
+def test_a_partition_lets_nothing_through_to_anybody_until_it_is_over() -> None:
+    async def scenario(world):
+        heard: dict[str, float] = {}
+
+        async def server():
+            async def handle(reader, writer):
+                name = (await reader.readline()).decode().strip()
+                heard[name] = world.now
+                writer.close()
+
+            await listen(handle)
+
+        async def say(name):
+            _, writer = await asyncio.open_connection("server", 7)
+            await asyncio.sleep(2)
+            writer.write(name.encode() + b"\n")
+            await writer.drain()
+            await asyncio.sleep(100)
+
+        world.host("server").spawn(server)
+        for name in ("phone", "desk"):
+            world.host(name).spawn(say, name)
+        world.execute([Partition(at=1, lasts=30, host="phone")])
+        await asyncio.sleep(20)
+        assert set(heard) == {"desk"}
+        await asyncio.sleep(80)
+        assert heard["phone"] > 31
+
+    run(scenario, mode=PLAIN)

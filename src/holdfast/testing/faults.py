@@ -98,6 +98,22 @@ class Roam(HostFault, frozen=True, tag="roam"):
         sim.network.roam(self.host)
 
 
+class Partition(HostFault, frozen=True, tag="partition"):
+    """The machine is alone: nothing passes between it and all others."""
+
+    def begin(self, sim: Simulation) -> None:
+        """Cut it off."""
+        for other in sim.network.hosts:
+            if other != self.host:
+                sim.network.cut(self.host, other)
+
+    def end(self, sim: Simulation) -> None:
+        """Let it in again."""
+        for other in sim.network.hosts:
+            if other != self.host:
+                sim.network.heal(self.host, other)
+
+
 class Skew(HostFault, frozen=True, tag="skew"):
     """The wall clock jumps, and jumps back."""
 
@@ -184,7 +200,7 @@ class BlackHole(LinkFault, frozen=True, tag="black_hole"):
 
 
 AnyFault = (
-    Kill | PowerOff | Freeze | Roam | Skew | SlowDisk | Cut | Flap | Clog | Reset | BlackHole
+    Kill | PowerOff | Freeze | Roam | Partition | Skew | SlowDisk | Cut | Flap | Clog | Reset | BlackHole
 )  # fmt: skip
 
 SHORTEST, LONGEST = 0.05, 40.0

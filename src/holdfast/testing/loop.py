@@ -50,8 +50,8 @@ T = TypeVar("T")
 START = 1000 * 10**9
 """Virtual nanoseconds at which every run begins; not 0, which programs tend to take for "never"."""
 
-COLLECT_INTERVAL = 3600 * 10**9
-"""Virtual nanoseconds between two garbage collections."""
+COLLECT_STEPS = 100_000
+"""Steps between two garbage collections; a quiet week has few, and leaves little."""
 
 TASKS_SHOWN = 30
 """Waiting tasks that an error names at most."""
@@ -98,7 +98,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.now_ns = START
         self.steps = 0
         self.steps_before = 0
-        self._collects_ns = START + COLLECT_INTERVAL
+        self._collects_after = COLLECT_STEPS
         self.ends_ns: int | None = None
         self.network: Network | None = None
         self._due: list[tuple[int, int, asyncio.Handle]] = []
@@ -260,8 +260,8 @@ class SimLoop(asyncio.BaseEventLoop):
             self.now_ns = when
             self.steps_before += self.steps
             self.steps = 0
-            if when >= self._collects_ns:  # at moments of virtual time, so that all runs are alike
-                self._collects_ns = when + COLLECT_INTERVAL
+            if self.steps_before >= self._collects_after:  # counted, so that all runs are alike
+                self._collects_after = self.steps_before + COLLECT_STEPS
                 gc.collect()
 
     def _disordered(self, turn: list[asyncio.Handle]) -> list[asyncio.Handle]:
