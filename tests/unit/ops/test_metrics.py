@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from holdfast import limits
-from holdfast.ops import RULES, Kind, Metric, Metrics
+from holdfast.apps.i3.operations import GATEWAY_METRICS, GATEWAY_RULES
+from holdfast.ops import RULES, AlertRule, Kind, Metric, Metrics
+from holdfast.server.mailbox_monitoring import MAILBOX_METRICS, MAILBOX_RULES
 from holdfast.server.monitoring import TRENDS
 
 
@@ -89,11 +91,20 @@ def test_what_was_not_declared_cannot_be_counted() -> None:
         metrics.set("plain_total", 1)
 
 
-def test_every_metric_of_a_shipped_rule_exists() -> None:
-    names = Metrics(now=Clock()).names
-    assert {rule.metric for rule in RULES} <= names
-    assert all(rule.advice for rule in RULES), "an alert says what to do"
-    assert len({rule.name for rule in RULES}) == len(RULES)
+@pytest.mark.parametrize(
+    ("rules", "declared"),
+    [((), ()), (MAILBOX_RULES, MAILBOX_METRICS), (GATEWAY_RULES, GATEWAY_METRICS)],
+    ids=["of all programs", "of a gateway for the chat", "of a gateway for Intermud-3"],
+)
+def test_every_metric_of_a_shipped_rule_exists(
+    rules: tuple[AlertRule, ...], declared: tuple[Metric, ...]
+) -> None:
+    metrics = Metrics(now=Clock())
+    metrics.declare(*declared)
+    watched = (*RULES, *rules)
+    assert {rule.metric for rule in watched} <= metrics.names
+    assert all(rule.advice for rule in watched), "an alert says what to do"
+    assert len({rule.name for rule in watched}) == len(watched)
 
 
 def test_every_metric_of_the_dashboard_exists() -> None:
