@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from holdfast.mailbox import MailboxKey
+from holdfast.mailbox import GatewayAddress, MailboxKey
 from holdfast.mailbox.key import mailbox_of
 from holdfast.mailbox.wire import (
     Acknowledge,
@@ -357,3 +357,68 @@ async def test_a_gateway_that_was_set_back_to_before_a_mailbox_was_made_gets_it_
         await only.start()
         await until(lambda: bob.texts() == ["into the void"])
         await until(lambda: not ada.node.queue().waiting)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_gateway_that_refuses_for_weeks_holds_up_no_message(
+    which: int, tmp_path: Path
+) -> None:
+    """Threat model P4: who is told to come again in weeks asks the other gateway as soon as it is back."""
+    liars = [LiarHere(tmp_path / f"g{number}") for number in range(2)]
+    first, second = liars[which], liars[1 - which]
+    async with World(tmp_path, liars) as world:
+        one_by_one = {"hedge": False, "score": False, "breaker": False, "attempt_timeout": 0.3}
+        ada = await world.person("ada", mode="direct", **one_by_one)
+        bob = await world.person("bob", mode="direct")
+        await befriend(ada, bob)
+        await until(lambda: not ada.node.queue().waiting and not bob.node.queue().waiting)
+        first.liar.refuses = (Deposit,)
+        await second.stop()
+        said = ["line 1", "line 2"]
+        for text in said:
+            await ada.node.send(ada.contact("bob"), text)
+        await until(lambda: len(ada.node.errors()) >= len(said))
+        assert first.liar.refused >= len(said)
+        await second.start()
+        bob.node.network_changed()
+        await until(lambda: bob.texts() == said)
+
+
+async def test_a_mailbox_that_cannot_be_read_for_a_moment_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat model P4: a gateway that refuses to hand out what it holds is asked again."""
+    monkeypatch.setattr("holdfast.node._gates.MAKE_AGAIN", 0.05)
+    monkeypatch.setattr("holdfast.limits.MAILBOX_RETRY_MAX", 0.2)
+    (only,) = liars = [LiarHere(tmp_path / "g")]
+    async with World(tmp_path, liars) as world:
+        ada = await world.person("ada", mode="direct")
+        bob = await world.person("bob", mode="direct")
+        await befriend(ada, bob)
+        await bob.stop()
+        await ada.node.send(ada.contact("bob"), "it lies there")
+        only.liar.refuses = (Subscribe,)
+        await bob.start()
+        await until(lambda: only.liar.refused > 1)
+        assert not bob.heard
+        only.liar.refuses = ()
+        await until(lambda: bob.texts() == ["it lies there"])
+
+
+async def test_a_contact_who_lies_about_where_a_gateway_is_spoils_nobody_elses_way(
+    tmp_path: Path,
+) -> None:
+    """Threat model P15: a false place for the key of a gateway is false for who gave it, and for nobody else."""
+    async with World(tmp_path, gateways=3) as world:
+        ours, of_bob, of_eve = (gateway.address for gateway in world.gateways)
+        astray = GatewayAddress("127.0.0.1", of_eve.port, of_bob.pin)
+        ada = await world.person("ada", mode="direct", gateways=(ours,))
+        eve = await world.person("eve", mode="direct", gateways=(astray, of_eve))
+        bob = await world.person("bob", mode="direct", gateways=(of_bob,))
+        await befriend(ada, eve)
+        for number in range(3):
+            await ada.node.send(ada.contact("eve"), f"hello {number}")
+        await until(lambda: len(eve.heard) == 3)
+        await befriend(ada, bob)
+        await ada.node.send(ada.contact("bob"), "are you there?")
+        await until(lambda: bob.texts() == ["are you there?"])

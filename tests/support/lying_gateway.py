@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.connection import Framed, Peer
 from holdfast.connection.framing import Control
+from holdfast.errors import ErrorCode
 from holdfast.mailbox.gateway import Gateway
-from holdfast.mailbox.wire import Deposit, Done, Envelope, encode, read_answer, read_request
+from holdfast.mailbox.wire import (
+    Deposit,
+    Done,
+    Envelope,
+    Refused,
+    encode,
+    read_answer,
+    read_request,
+)
 from tests.support.nodes import GatewayHere
 
 if TYPE_CHECKING:
@@ -132,6 +141,8 @@ class Liar(Gateway):
         drops: it says that it kept an envelope, and throws it away.
         delays: it says so, and keeps it in its hand until ``let_go``.
         mixes: what it hands out waits until ``mix``, and comes in the opposite order, each twice.
+        refuses: kinds of requests that it refuses, with the longest time that can be said.
+        refused: how often it did.
         dropped: how often it lied.
     """
 
@@ -141,13 +152,21 @@ class Liar(Gateway):
         self.delays = False
         self.mixes = False
         self.dropped = 0
+        self.refuses: tuple[type, ...] = ()
+        self.refused = 0
         self.in_hand: list[tuple[Any, bytes]] = []
         self.to_mix: list[tuple[Any, bytes]] = []
 
     def received(self, visitor: Any, message: bytes) -> None:
         """Take a message, or only say so."""
-        if (self.drops or self.delays) and _is_deposit(message):
-            request = read_request(message)
+        request = read_request(message)
+        if isinstance(request, self.refuses):
+            self.refused += 1
+            visitor.is_new = False
+            text = "\x1b[2JWait for some weeks."
+            visitor.peer.send(encode(Refused(request.n, ErrorCode.MAILBOX_FULL, text, 2**32 - 1)))
+            return
+        if (self.drops or self.delays) and isinstance(request, Deposit):
             visitor.is_new = False
             visitor.peer.proved()
             visitor.peer.send(encode(Done(request.n)))
@@ -178,10 +197,6 @@ class Liar(Gateway):
             for _ in range(2):
                 super()._send(visitor, message)
         return len(waited)
-
-
-def _is_deposit(message: bytes) -> bool:
-    return isinstance(read_request(message), Deposit)
 
 
 class LiarHere(GatewayHere):

@@ -294,7 +294,8 @@ class Post:
                         return
                     if not isinstance(error, ResilienceError):
                         raise error
-                    failure = error
+                    if failure is None or (error.retry_after or 0.0) < (failure.retry_after or 0.0):
+                        failure = error  # the one that may be over first says when to try again
         finally:
             for task in flying:
                 task.cancel()
