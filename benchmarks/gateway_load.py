@@ -221,12 +221,14 @@ async def through(folder: Path, count: int, body_bytes: int, people: int = 8) ->
     tls = pinned_context(pin, world)
     each = count // people
     async with serving(folder) as (gateway, port):
-        readers = []
+        readers, lines = [], []
         for key in keys:
             line = await Line.to(port, tls)
             await line.reads(key, pin)
             readers.append(Reader(line, key.mailbox, each))
+            lines.append(line)
         writers = [await Line.to(port, tls) for _ in range(people)]
+        lines += writers
         body = world.secret_bytes(body_bytes)
         spent, began = sum(gateway.cpu_times()[:2]), time.perf_counter()
         mine = time.process_time()
@@ -240,6 +242,8 @@ async def through(folder: Path, count: int, body_bytes: int, people: int = 8) ->
         took = time.perf_counter() - began
         spent = sum(gateway.cpu_times()[:2]) - spent
         total = each * people
+        for line in lines:
+            line.close()
         print(
             f"  {total:,} envelopes of {body_bytes} bytes: accepted {total / accepted:,.0f}/s, "
             f"accepted, handed over and deleted {total / took:,.0f}/s"

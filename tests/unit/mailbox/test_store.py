@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.mailbox import store
@@ -103,3 +104,31 @@ async def test_a_deleted_mailbox_takes_its_envelopes_with_it(tmp_path: Path) -> 
         await store.submit(database, [Gone(CLIENT, 1, BOX)])
         assert await waiting(database) == []
         assert await store.load(database) == ([], 0, 0)
+
+
+async def test_many_at_once_are_what_they_are_one_by_one(tmp_path: Path) -> None:
+    other = replace(BOX, number=2, address=b"n" * 16, public=b"q" * 32)
+    ids = [number.to_bytes(16, "big") for number in range(1, 401)]
+    put_twice = set(ids[::7])
+    async with opened(tmp_path) as database:
+        again: list[Note] = [put(1000 + n, each, b"old") for n, each in enumerate(put_twice)]
+        both: list[Note] = [made(), replace(made(), mailbox=other)]
+        await store.submit(database, [*both, *again])
+        boxes = [BOX, other]
+        notes: list[Note] = [
+            replace(put(n, each, b"%d" % n), mailbox=boxes[n % 2]) for n, each in enumerate(ids, 1)
+        ]
+        kept = await store.submit(database, notes)
+        known = [boxes[n % 2] is BOX and each in put_twice for n, each in enumerate(ids, 1)]
+        assert [each.is_new for each in kept] == [not each for each in known]
+        loaded, _, _ = await store.load(database)
+        assert [box.held for box in loaded] == [200 + len(put_twice) - sum(known), 200]
+
+        removed = await store.submit(
+            database, [Acknowledged(CLIENT, 1, BOX, tuple(ids)), Expired(60 * 10)]
+        )
+        assert len(removed[0].removed) == 200 + len(put_twice) - sum(known)
+        assert {each.mailbox for each in removed[1].removed} == {other.number}
+        assert len(removed[1].removed) == 200
+        left = await database.fetch_all("SELECT number FROM body UNION SELECT number FROM envelope")
+        assert left == []
