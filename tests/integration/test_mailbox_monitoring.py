@@ -129,8 +129,8 @@ async def test_what_is_promised_is_exported_and_counts_what_happened(tmp_path: P
         panel = await here.panel()
         assert panel["error"] == ""
         assert panel["figures"]["Envelopes kept"] == 2
-        assert panel["figures"]["Kept"] == "100 B"
-        assert panel["figures"]["Store, 95 of 100 within"].endswith(" ms")
+        assert panel["figures"]["Kept"] == "100\N{NO-BREAK SPACE}B"
+        assert panel["figures"]["Store, 95 of 100 within"].endswith("ms")
         assert ["mailbox unknown", 2] in panel["tables"][0]["rows"]
         assert ["pipe: pipe refused", 1] in panel["tables"][0]["rows"]
         for each in (client, piping, liar):

@@ -137,8 +137,8 @@ def mailbox_panel(monitoring: Monitoring, gateway: Gateway) -> dict[str, object]
             "Taken": counts["deposited"],
             "Delivered": counts["acknowledged"],
             "Expired": counts["expired"],
-            "Store, 95 of 100 within": None if commit is None else f"{commit * 1000:.1f} ms",
-            "Used": f"{100 * max(_used(gateway).values()):.0f} %",
+            "Store, 95 of 100 within": None if commit is None else _number(commit * 1000, "ms"),
+            "Used": _number(100 * max(_used(gateway).values()), "%"),
         },
         "tables": [
             {
@@ -209,8 +209,14 @@ def _named(begin: str, counts: dict[str, int]) -> dict[str, int]:
     return {begin + name: count for name, count in counts.items()}
 
 
-def _bytes(size: int) -> str:
+def _bytes(size: float) -> str:
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"
+            return _number(size / factor, unit)
+    return _number(size, "B")
+
+
+def _number(value: float, unit: str) -> str:
+    """Write a number so that it stays in one line."""
+    shown = f"{value:.1f}" if value < 10 and value != int(value) else f"{value:.0f}"  # noqa: PLR2004 - two digits
+    return f"{shown}\N{NO-BREAK SPACE}{unit}"
