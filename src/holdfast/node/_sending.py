@@ -38,6 +38,12 @@ CONTROL_PRIORITY: Final = 1_000
 
 RECEIPT_PRIORITY: Final = 0
 
+_BEFORE: Final = {
+    state: ", ".join(f"'{each.value}'" for each in MessageState if each.rank < state.rank)
+    for state in MessageState
+}
+"""States that a message can leave for one, as SQL."""
+
 NEVER_MS: Final = 2**53
 """Milliseconds since 1970 at which what has to arrive in any case expires."""
 
@@ -80,14 +86,17 @@ def add_row(
             expires_ms,
         ),
     )
+    if work.queued is not None:
+        work.queued += 1
 
 
 def require_room(work: Work) -> None:
     """Raise ``OutboxFullError`` (5101) when too much waits."""
-    (count,) = work.connection.execute("SELECT count(*) FROM node_outgoing").fetchone()
-    if count >= limits.NODE_QUEUED_MAX:
+    if work.queued is None:  # counted once in a transaction; what leaves meanwhile counts as there
+        (work.queued,) = work.connection.execute("SELECT count(*) FROM node_outgoing").fetchone()
+    if work.queued >= limits.NODE_QUEUED_MAX:
         raise OutboxFullError(
-            f"{count} messages wait to arrive; nothing was accepted. Look at the gateways.",
+            f"{work.queued} messages wait to arrive; nothing was accepted. Look at the gateways.",
             retry_after=60.0,
         )
 
@@ -97,29 +106,29 @@ def pump(work: Work, pair: Pair) -> None:
     if pair.ratchet is None:
         ask_again(work, pair)
         return  # nobody has used the invitation, or a session has to be begun anew: there is no key yet
-    while pair.outgoing.has_room:
-        if pair.outgoing.waiting and not work.settings.reorder:
-            return  # nobody holds anything back: one after the other
-        row = work.connection.execute(
-            "SELECT number, content, cipher, payload, priority, message FROM node_outgoing"
-            " WHERE contact = ? AND seq IS NULL ORDER BY priority DESC, number LIMIT 1",
-            (pair.id,),
-        ).fetchone()
-        if row is None:
-            return
-        number, content, kind, payload, priority, _ = row
+    room = pair.outgoing.room
+    if not work.settings.reorder:  # nobody holds anything back: one after the other
+        room = 0 if pair.outgoing.waiting else 1
+    if not room:
+        return
+    rows = work.connection.execute(
+        "SELECT number, content, cipher, payload, priority FROM node_outgoing"
+        " WHERE contact = ? AND seq IS NULL ORDER BY priority DESC, number LIMIT ?",
+        (pair.id, room),
+    ).fetchall()
+    for number, content, kind, payload, priority in rows:
         cipher = Cipher(kind)
-        seq = pair.outgoing.next_seq
+        seq, ciphertext = pair.outgoing.next_seq, payload
         if cipher not in (Cipher.ROOM, Cipher.NOTHING):
             made = pair.ratchet.encrypt(work.vault.unseal(f"outgoing {pair.id}", content))
-            cipher, payload = Cipher(made.kind), made.ciphertext
+            cipher, ciphertext = Cipher(made.kind), made.ciphertext
             if cipher is Cipher.FIRST and seq == 1:
-                payload = work.keys(pair.identity).public + payload
-        pair.outgoing.number(_marks.told(payload))
+                ciphertext = work.keys(pair.identity).public + ciphertext
+        pair.outgoing.number(_marks.told(ciphertext))
         work.connection.execute(
             "UPDATE node_outgoing SET seq = ?, epoch = ?, cipher = ?, payload = ?, is_at_gateway = 0, mark = ?"
             " WHERE number = ?",
-            (seq, pair.outgoing.epoch, cipher.value, payload, pair.outgoing.mark, number),
+            (seq, pair.outgoing.epoch, cipher.value, ciphertext, pair.outgoing.mark, number),
         )
         work.outcome.numbered.append(Numbered(pair.id, seq, priority))
 
@@ -174,15 +183,12 @@ def settle_message(work: Work, message: int) -> None:
 def set_state(work: Work, message: int, state: MessageState, error: str = "") -> None:
     """Bring a message of ours into a later state."""
     row = work.connection.execute(
-        "SELECT conversation, id, state FROM node_message WHERE number = ?", (message,)
-    ).fetchone()
-    if row is None or MessageState(row[2]).rank >= state.rank:
-        return  # deleted here, or further on
-    work.connection.execute(
-        "UPDATE node_message SET state = ?, error = ? WHERE number = ?",
+        f"UPDATE node_message SET state = ?, error = ? WHERE number = ? AND state IN ({_BEFORE[state]})"  # noqa: S608 - our own words
+        " RETURNING conversation, id",
         (state.value, error, message),
-    )
-    work.outcome.changes.append(MessageChanged(row[0], row[1], state))
+    ).fetchone()
+    if row is not None:  # else it was deleted here, or is further on
+        work.outcome.changes.append(MessageChanged(row[0], row[1], state))
 
 
 def lie_at_gateway(work: Work, taken: Sequence[tuple[str, int, int]]) -> None:

@@ -119,6 +119,7 @@ class Work:
         settings: of the node.
         now_ms: milliseconds since 1970, steady.
         outcome: what follows.
+        queued: rows that wait to arrive, once they were counted.
     """
 
     connection: sqlite3.Connection
@@ -127,6 +128,7 @@ class Work:
     settings: NodeSettings
     now_ms: int
     outcome: Outcome = field(default_factory=Outcome)
+    queued: int | None = None
     pairs: dict[ContactId, Pair] = field(default_factory=dict)
     identities: dict[IdentityId, IdentityKeys] = field(default_factory=dict)
 

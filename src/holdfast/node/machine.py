@@ -147,9 +147,10 @@ class Outgoing:
     mark: bytes = _marks.START
 
     @property
-    def has_room(self) -> bool:
-        """Whether another message may have a number now."""
-        return not self.waiting or self.next_seq - min(self.waiting) < limits.NODE_WINDOW
+    def room(self) -> int:
+        """How many more messages may have a number now."""
+        oldest = min(self.waiting, default=self.next_seq)
+        return max(0, limits.NODE_WINDOW - (self.next_seq - oldest))
 
     def number(self, told: bytes = _marks.UNKNOWN) -> int:
         """Give the next number; ``told`` is what stands for the message in the mark."""

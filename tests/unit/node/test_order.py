@@ -155,11 +155,11 @@ def test_an_acknowledgement_of_what_was_never_said_betrays_a_backup() -> None:
 
 def test_the_window_is_bounded() -> None:
     outgoing = Outgoing()
-    while outgoing.has_room:
+    while outgoing.room:
         outgoing.number()
     assert len(outgoing.waiting) == limits.NODE_WINDOW
     outgoing.acknowledged(0, 1, ())
-    assert outgoing.has_room
+    assert outgoing.room
 
 
 # --- the courier ------------------------------------------------------------------------------
