@@ -1,10 +1,11 @@
-"""Agents call each other while everything breaks: each request is answered once or fails clearly, and runs once."""
+"""Agents call and hear each other while everything breaks: answered once or failed clearly, heard once and in order."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,10 @@ from holdfast.apps.agents import (
     StreamBrokenError,
     limits,
 )
+from holdfast.apps.agents.effects import Effect, Heard
 from holdfast.apps.agents.store import Answers, Found, Verdict
 from holdfast.apps.agents.stream import Outflow
+from holdfast.apps.agents.topics import Wishes
 from holdfast.errors import ErrorCode, ResilienceError
 from holdfast.storage import Database
 from holdfast.testing import Cut, Kill, PowerOff, Reset, Simulation, Skew, search, simulate
@@ -30,12 +33,14 @@ from tests.support.agent_relay import RelayWay, relay
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast.apps.agents.wire import Event
     from holdfast.testing import Host
 
 PORT = 9000
 NODES = ("ann", "bob", "joe")
 GATES = ("gate1", "gate2")
 CALLS = 5
+TELLERS = ("bob", "joe")
 STREAMS = 1
 PIECES = 18
 TRIES = 4
@@ -221,7 +226,123 @@ async def office_hours(world: Simulation) -> None:
     world.note("outcome", f"{len(office.answers)} answered, {office.whole} streams whole")
 
 
-@simulate(seeds=220, minutes=40)
+class Radio:
+    """Two who tell numbers, one who listens; relays as above."""
+
+    def __init__(self, world: Simulation) -> None:
+        self.world = world
+        self.heard: Counter[str] = Counter()
+        self.missed = 0
+        for name in GATES:
+            gate = world.host(name)
+            gate.spawn(self.gate, gate)
+        for name in NODES:
+            node = world.host(name, profile="cafe" if name == "ann" else "lan")
+            node.spawn(self.node, node)
+
+    async def gate(self, host: Host) -> None:
+        await relay(PORT, host.random, loss=0.1, double=0.1)
+
+    async def node(self, host: Host) -> None:
+        way = RelayWay(host.name, NODES, [(gate, PORT) for gate in GATES], host.random)
+        async with Database(host.folder / "agents.db", {"agents": MIGRATIONS}) as database:
+            agents = AgentHost(way, database, settings=HostSettings(drain=1.0), world=host)
+            async with agents, asyncio.TaskGroup() as group:
+                group.create_task(way.live())
+                if host.name != "ann":
+                    group.create_task(self.tell(agents, host))
+                    return
+                for peer in TELLERS:
+                    group.create_task(self.listen(agents, peer))
+
+    async def tell(self, agents: AgentHost, host: Host) -> None:
+        """One number after the other, from 1 in each life."""
+        number = 0
+        while True:
+            number += 1
+            agents.publish("told.number", [agents.epoch, number])
+            agents.publish("other", "nobody asked for it")
+            await asyncio.sleep(host.random.uniform(0.2, 2))
+
+    async def listen(self, agents: AgentHost, peer: str) -> None:
+        """Each number once, in order; between two of one life so many are missing as it is told."""
+        life, before = "", 0
+        async with agents.subscribe("told.*", peer) as events:
+            async for event in events:
+                assert isinstance(event.body, list)
+                assert event.topic == "told.number"
+                told, number = event.body
+                if told == life:
+                    assert number > before, "once, and in order"
+                    assert event.missed == number - before - 1, "a gap is told as it is"
+                    self.missed += event.missed
+                life, before = told, number
+                self.heard[peer] += 1
+
+
+async def radio_hours(world: Simulation) -> None:
+    """Events while nodes and relays die: what is heard is heard once and in order, and gaps are told."""
+    radio = Radio(world)
+    links = [(node, gate) for node in NODES for gate in GATES]
+    world.inject({Kill: 3, PowerOff: 1}, within=40, hosts=NODES, lasts=(0.5, 15))
+    world.inject({Kill: 2}, within=40, hosts=GATES, lasts=(0.5, 20))
+    world.inject({Cut: 2, Reset: 2}, within=40, links=links, lasts=(0.5, 20))
+    await world.calm()
+    before = Counter(radio.heard)
+    await until(
+        world,
+        lambda: all(radio.heard[peer] > before[peer] + 5 for peer in TELLERS),
+        "who listens hears both again",
+    )
+    world.note("heard", f"{radio.heard.total()} events, {radio.missed} missed and told")
+
+
+@simulate(seeds=60, minutes=40)
+async def test_events_are_heard_once_in_order_and_gaps_are_told(world: Simulation) -> None:
+    await radio_hours(world)
+
+
+def gaps_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """What was lost on the way is not told."""
+    event = Wishes.event
+
+    def quietly(self: Wishes, frame: Event) -> list[Effect]:
+        return [replace(each, missed=0) for each in event(self, frame) if isinstance(each, Heard)]
+
+    patch.setattr(Wishes, "event", quietly)
+
+
+def events_are_taken_as_they_come(patch: pytest.MonkeyPatch) -> None:
+    """What comes twice or late is shown as if it were new."""
+
+    def blindly(self: Wishes, frame: Event) -> list[Effect]:
+        return [Heard(frame.topic, frame.body, 0)]
+
+    patch.setattr(Wishes, "event", blindly)
+
+
+def a_wish_is_said_once(patch: pytest.MonkeyPatch) -> None:
+    """Whoever has begun anew does not learn again who listens."""
+    patch.setattr(Wishes, "say", lambda self, now: self._said(now) if self._version == 1 else [])
+    patch.setattr(Wishes, "on_time", lambda self, now: [])
+    patch.setattr(Wishes, "next_deadline", lambda self: None)
+
+
+@pytest.mark.parametrize(
+    "bug", [gaps_are_not_counted, events_are_taken_as_they_come, a_wish_is_said_once]
+)
+def test_a_planted_bug_of_events_is_found(
+    bug: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+    simulation_note: Callable[[str], None],
+) -> None:
+    bug(monkeypatch)
+    finding = search(radio_hours, range(30), minutes=40, shrinking=0)
+    assert finding.failure is not None, f"{bug.__doc__} was not found in 30 seeds"
+    simulation_note(f"planted: {bug.__name__} was found after {finding.runs} seeds")
+
+
+@simulate(seeds=175, minutes=40)
 async def test_each_request_is_answered_once_or_fails_clearly(world: Simulation) -> None:
     await office_hours(world)
 
