@@ -20,6 +20,7 @@ from holdfast.mailbox.wire import (
     Create,
     Delete,
     Deposit,
+    Piping,
     Subscribe,
 )
 from tests.support.lying_gateway import LiarHere, every_byte_written_down
@@ -211,7 +212,9 @@ async def test_with_two_hops_one_gateway_sees_the_address_and_the_other_one_the_
             assert seen <= others | {"127.0.0.1"}
             pipes = ledger.piped(gateway)
             remotes = ledger.remotes(gateway)
-            for number in ledger.said_by_clients(gateway):
+            for number, requests in ledger.said_by_clients(gateway).items():
+                if any(isinstance(request, Piping) for request in requests):
+                    continue  # that is another gateway itself
                 assert remotes[number] in others - {gateway.host}, "it sees who reads or writes"
                 kept += 1
             for number, said in pipes.items():

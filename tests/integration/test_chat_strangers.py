@@ -194,6 +194,27 @@ async def test_a_gateway_does_not_pipe_for_a_gateway_nor_to_itself(tmp_path: Pat
         await Honest(two, TwoHop(one.address)).talks(1)
 
 
+async def test_gateways_with_one_way_lists_are_no_ring_either(tmp_path: Path) -> None:
+    """Threat model P7: a gateway refuses to be a link of a chain also when who pipes to it is not on its own list."""
+    hosts = ("127.0.1.1", "127.0.1.2", "127.0.1.3")
+    async with gateways(tmp_path, *hosts) as ring:
+        one, two, three = ring
+        for gateway, after in ((one, two), (two, three), (three, one)):
+            await gateway.stop()
+            gateway.pipes = [after.address]
+            await gateway.start()
+        for _ in range(2):
+            stranger = await piped(one.address, two.address)
+            answer = await stranger.asks(Pipe(1, three.pin))
+            assert isinstance(answer, Refused)
+            assert answer.code == ErrorCode.PIPE_REFUSED
+            await Honest(two, TwoHop(one.address)).talks(1)
+            await Honest(three, TwoHop(two.address)).talks(2)
+            await two.stop()  # it forgets who told it that he pipes to it
+            await two.start()
+        await until(lambda: not any(each.gateway.statistics().connections for each in ring))
+
+
 async def test_who_speaks_before_his_pipe_is_there_loses_it(tmp_path: Path) -> None:
     """Threat model P7: nothing that is said before the answer is passed on to anybody."""
     async with gateways(tmp_path, "127.0.1.1", "127.0.1.2") as (one, two):

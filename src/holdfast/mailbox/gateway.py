@@ -33,7 +33,8 @@ from holdfast.mailbox.machine import MailboxMachine
 from holdfast.mailbox.pipes import Pipes
 from holdfast.mailbox.record import Cut, Fetch, Proved, Send
 from holdfast.mailbox.settings import GatewaySettings
-from holdfast.mailbox.wire import Pipe, Refused, encode, read_request
+from holdfast.mailbox.tls import pinned_context
+from holdfast.mailbox.wire import Pipe, Piping, Refused, encode, read_request
 from holdfast.world import RealWorld
 
 if TYPE_CHECKING:
@@ -98,7 +99,12 @@ class Gateway:
         self._database = database
         self._pin = pin
         self._world: World = RealWorld() if world is None else world
-        self._pipes = Pipes(pipe_to, pin, self.settings)
+        self._pipes = Pipes(
+            pipe_to,
+            pin,
+            self.settings,
+            lambda target: None if tls is None else pinned_context(target.pin, self._world),
+        )
         self._machine = MailboxMachine(pin, self.settings)
         self._birth = 0.0
         self._visitors: dict[int, _Visitor] = {}
@@ -223,9 +229,12 @@ class Gateway:
             visitor.peer.send(encode(Refused(0, error.code, "That is no message.")))
             visitor.peer.close()
             return
-        if isinstance(request, Pipe) and visitor.is_new:
+        if isinstance(request, Pipe | Piping) and visitor.is_new:
             del self._visitors[visitor.client.number]
-            self._pipes.asked(visitor.peer, request)
+            if isinstance(request, Pipe):
+                self._pipes.asked(visitor.peer, request)
+            else:
+                self._pipes.stands(visitor.peer, request)
             return
         visitor.is_new = False
         self._machine.received(visitor.client, request, self._now())

@@ -154,7 +154,7 @@ class MailboxMachine:
                 self._create(client, request, now)
             case wire.Delete():
                 self._delete(client, request)
-            case wire.Pipe():
+            case wire.Pipe() | wire.Piping():
                 self._refuse(client, request.n, ErrorCode.PIPE_REFUSED, "A pipe comes first.")
 
     def _deposit(self, client: Client, request: wire.Deposit, now: float) -> None:

@@ -3,8 +3,9 @@
 Theory. A client names the other gateway by its pin, so there is nothing it could ask for but what is on our list: no
 address of its choice, no machine of our network. We see who it is and which gateway it goes on to; what it says there
 is TLS between those two. The other gateway sees us. A gateway that comes to us as a client would make a chain, and
-chains make loops: who comes from the address of a gateway on our list is refused. (Gateways that share one address with
-us are not told from clients there; between those, one more hop would hide nothing.)
+chains make loops: who comes from the address of a gateway is refused. We know those on our list, and those who pipe to
+us, since they tell us before they do (``_standing``). (Gateways that share one address with us are not told from
+clients there; between those, one more hop would hide nothing.)
 
 A pipe holds a bounded number of bytes each way: who reads slowly makes the other one wait.
 """
@@ -19,15 +20,17 @@ from typing import TYPE_CHECKING, cast
 from holdfast import limits
 from holdfast.connection.transport import keep_alive
 from holdfast.errors import ErrorCode, NetworkError
+from holdfast.mailbox._standing import Standing
 from holdfast.mailbox.wire import Done, Refused, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    import ssl
+    from collections.abc import Callable, Coroutine, Sequence
 
     from holdfast.connection import Control, Peer
     from holdfast.mailbox.address import GatewayAddress
     from holdfast.mailbox.settings import GatewaySettings
-    from holdfast.mailbox.wire import Pipe
+    from holdfast.mailbox.wire import Pipe, Piping
 
 log = logging.getLogger("holdfast.mailbox")
 
@@ -45,6 +48,7 @@ class Pipes:
         targets: gateways that it pipes to.
         pin: its own.
         settings: what is allowed.
+        tls_to: our side of TLS to a target; it returns None only where the network is a simulated one.
 
     Raises:
         ValueError: there are too many targets, or it is its own.
@@ -55,7 +59,11 @@ class Pipes:
     """
 
     def __init__(
-        self, targets: Sequence[GatewayAddress], pin: bytes, settings: GatewaySettings
+        self,
+        targets: Sequence[GatewayAddress],
+        pin: bytes,
+        settings: GatewaySettings,
+        tls_to: Callable[[GatewayAddress], ssl.SSLContext | None],
     ) -> None:
         if len(targets) > limits.PIPE_TARGETS_MAX:
             raise ValueError(f"A gateway pipes to {limits.PIPE_TARGETS_MAX} others at most.")
@@ -64,7 +72,10 @@ class Pipes:
         self._targets = {target.pin: target for target in targets}
         self._settings = settings
         self._host = ""
+        self._tls_to = tls_to
         self._neighbours: set[str] = set()
+        self._piping: Counter[str] = Counter()
+        self._standing: dict[bytes, Standing] = {}
         self._own: frozenset[str] = LOOPBACK
         self._by_address: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,6 +90,10 @@ class Pipes:
         """
         self._host = "" if host in ANYWHERE else host
         self._own = frozenset({host}) if self._host else LOOPBACK
+        self._standing = {
+            pin: Standing(target, self._tls_to(target), self._host)
+            for pin, target in self._targets.items()
+        }
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -101,6 +116,28 @@ class Pipes:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        for standing in self._standing.values():
+            standing.close()
+
+    # --- gateways that pipe to us -----------------------------------------------------------
+
+    def stands(self, peer: Peer, request: Piping) -> None:
+        """A gateway says that it pipes to us: nobody gets a pipe from its address while its connection stands."""
+        is_elsewhere = peer.remote not in self._own and peer.remote != peer.local[0]
+        if is_elsewhere:
+            self._piping[peer.remote] += 1
+        peer.receiver = _Stands(self, peer, is_counted=is_elsewhere)
+        peer.proved()
+        peer.send(encode(Done(request.n)))
+
+    def falls(self, address: str) -> None:
+        """It stands no longer; who came from there a moment ago has said by then what he wants."""
+        asyncio.get_running_loop().call_later(self._settings.proof_timeout, self._forget, address)
+
+    def _forget(self, address: str) -> None:
+        self._piping[address] -= 1
+        if not self._piping[address]:
+            del self._piping[address]
 
     # --- opening ----------------------------------------------------------------------------
 
@@ -123,7 +160,7 @@ class Pipes:
             return ErrorCode.PIPE_REFUSED, "This gateway does not pipe.", 0
         if request.pin not in self._targets:
             return ErrorCode.PIPE_REFUSED, "That gateway is not on the list of this one.", 0
-        if peer.remote in self._neighbours:
+        if peer.remote in self._neighbours or peer.remote in self._piping:
             return ErrorCode.PIPE_REFUSED, "A gateway does not pipe for another gateway.", 0
         if (
             self.open >= settings.pipes_max
@@ -137,6 +174,7 @@ class Pipes:
         local = (self._host, 0) if self._host else None
         try:
             async with asyncio.timeout(limits.PIPE_CONNECT_TIMEOUT):
+                await self._standing[target.pin].known()
                 await asyncio.get_running_loop().create_connection(
                     lambda: _Far(pipe), target.host, target.port, local_addr=local
                 )
@@ -193,6 +231,27 @@ class Raw:
     def control(self, control: Control) -> bytes | None:  # noqa: ARG002 - of the protocol
         """There are none."""
         return None
+
+
+class _Stands:
+    """The connection of a gateway that pipes to us; it says nothing more, only its pings are answered."""
+
+    def __init__(self, pipes: Pipes, peer: Peer, *, is_counted: bool) -> None:
+        self._pipes = pipes
+        self._peer = peer
+        self._is_counted = is_counted
+
+    def received(self, message: bytes) -> None:  # noqa: ARG002 - whatever it is
+        """It has nothing more to say."""
+        self._peer.abort()
+
+    def ponged(self, number: int) -> None:
+        """Nobody asked."""
+
+    def lost(self, error: Exception | None) -> None:  # noqa: ARG002 - all ends are alike
+        """It stands no longer."""
+        if self._is_counted:
+            self._pipes.falls(self._peer.remote)
 
 
 class _Pipe:

@@ -90,6 +90,12 @@ class Pipe(Struct, array_like=True, frozen=True, tag=7):
     pin: Pin
 
 
+class Piping(Struct, array_like=True, frozen=True, tag=8):
+    """Say that this connection is a gateway's, which pipes to the other one from the same address while it stands."""
+
+    n: Number
+
+
 class Welcome(Struct, array_like=True, frozen=True, tag=65):
     """The answer to a hello."""
 
@@ -127,7 +133,7 @@ class TakenOver(Struct, array_like=True, frozen=True, tag=69):
     mailbox: Mailbox
 
 
-Request = Hello | Create | Subscribe | Deposit | Acknowledge | Delete | Pipe
+Request = Hello | Create | Subscribe | Deposit | Acknowledge | Delete | Pipe | Piping
 Answer = Welcome | Done | Refused | Envelope | TakenOver
 
 _encoder: Final = msgspec.msgpack.Encoder()
