@@ -323,6 +323,9 @@ NODE_KEYS_KEPT: Final = 256
 NODE_TAKEN_MAX: Final = 256
 """Envelopes that are opened and stored in one transaction (others wait for the next)."""
 
+NODE_ARRIVED_BYTES_MAX: Final = 16 * 1024 * KIB
+"""Bytes of envelopes that came and are not stored yet; gateways are not read from until half of them are."""
+
 NODE_HISTORY_PAGE_MAX: Final = 500
 """Messages that one look into the history returns."""
 

@@ -6,6 +6,7 @@ threat model says that it learns, and for anything beyond that.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 from itertools import combinations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.mailbox.wire import Request
+    from holdfast.node._intake import Arrived, Intake
     from tests.support.lying_gateway import Ledger
     from tests.support.nodes import Person
 
@@ -425,3 +427,36 @@ async def test_a_contact_who_lies_about_where_a_gateway_is_spoils_nobody_elses_w
         await befriend(ada, bob)
         await ada.node.send(ada.contact("bob"), "are you there?")
         await until(lambda: bob.texts() == ["are you there?"])
+
+
+async def test_a_gateway_that_hands_out_without_end_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat model P4: what comes faster than it can be stored waits at the gateway, and what is true is read after it."""
+    monkeypatch.setattr("holdfast.limits.NODE_ARRIVED_BYTES_MAX", 64 * 1024)
+    (only,) = liars = [LiarHere(tmp_path / "g")]
+    async with World(tmp_path, liars) as world:
+        ada = await world.person("ada", mode="direct")
+        bob = await world.person("bob", mode="direct")
+        await befriend(ada, bob)
+        intake, may_store = bob.node._intake, asyncio.Event()
+        stores = type(intake)._store
+
+        async def slowly(self: Intake, taken: list[Arrived]) -> None:
+            await may_store.wait()
+            await stores(self, taken)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(intake), "_store", slowly)
+            mailbox = next(iter(own_mailboxes(bob)))
+            junk = [number.to_bytes(4096) for number in range(600)]
+            only.liar.flood(mailbox, junk)
+            await until(lambda: intake._held)
+            (line,) = next(iter(intake._held)).client._reading.values()
+            await until(lambda: len(line.connection._arrivals) >= 256)
+            assert intake._waiting <= 64 * 1024 + 4096
+            may_store.set()
+            await until(lambda: bob.node.statistics()["refused"] == len(junk))
+        await ada.node.send(ada.contact("bob"), "after the flood")
+        await until(lambda: bob.texts() == ["after the flood"])
+        assert not intake._held

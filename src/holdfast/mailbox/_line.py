@@ -80,6 +80,8 @@ class Line:
         self._on_push = on_push
         self._trouble = ""
         self._doubted_until = 0.0
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self.connection.on_change(self._changed)
@@ -103,6 +105,13 @@ class Line:
         if reader is not None:
             reader.cancel()
             await asyncio.wait({reader})
+
+    def hold(self, *, is_held: bool) -> None:
+        """Read nothing until it is let go: the gateway has to wait, with what it hands out and what it answers."""
+        if is_held:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
 
     @property
     def pending(self) -> int:
@@ -172,6 +181,7 @@ class Line:
     async def _read(self) -> None:
         try:
             while True:
+                await self._may_read.wait()
                 self._take(await self.connection.receive())
         except ConnectionFailedError:
             return  # it was closed, or given up: whoever waits is told by ``call``

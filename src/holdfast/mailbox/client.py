@@ -270,6 +270,11 @@ class MailboxClient:
 
         await line.call(make, self._within(within))
 
+    def hold(self, *, is_held: bool) -> None:
+        """Let the gateway wait with what it hands out, or go on: for who cannot store as fast as it comes."""
+        for line in self._reading.values():
+            line.hold(is_held=is_held)
+
     # --- what is known ----------------------------------------------------------------------
 
     @property
@@ -309,6 +314,13 @@ class MailboxClient:
         """Something may have happened (another network, a long sleep): look at all connections now."""
         for line in (*self._reading.values(), *self._writing.values()):
             if line.connection.state is not ConnectionState.DISCONNECTED:
+                line.connection.probe()
+
+    def hurry(self) -> None:
+        """There is a reason to hope: what waits for its next attempt makes it now."""
+        trying = {ConnectionState.CONNECTING, ConnectionState.RECONNECTING}
+        for line in (*self._reading.values(), *self._writing.values()):
+            if line.connection.state in trying:
                 line.connection.probe()
 
     def statistics(self) -> dict[str, object]:

@@ -61,6 +61,8 @@ class Intake:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._arrived: deque[Arrived] = deque()
+        self._waiting = 0
+        self._held: set[Gate] = set()
         self._wake = asyncio.Event()
         self._mailboxes: dict[bytes, ContactId] = {}
         self._watched: set[ContactId] = set()
@@ -87,8 +89,12 @@ class Intake:
             self._mailboxes.pop(MailboxKey(place.seed).mailbox, None)
 
     def arrived(self, gate: Gate, mailbox: bytes, envelope: bytes, body: bytes) -> None:
-        """Take an envelope; the gateway hands out no more than a window that is not acknowledged."""
+        """Take an envelope; a gateway that hands out more than can be stored in time has to wait."""
         self._arrived.append(Arrived(gate, mailbox, envelope, body))
+        self._waiting += len(body)
+        if self._waiting > limits.NODE_ARRIVED_BYTES_MAX:
+            self._held.add(gate)
+            gate.client.hold(is_held=True)
         self._wake.set()
 
     async def run(self) -> None:
@@ -107,6 +113,15 @@ class Intake:
                         ErrorCategory.SYSTEM, ErrorSeverity.HIGH, error.name, error.message
                     )
                     await asyncio.sleep(AGAIN_AFTER)
+                else:
+                    self._stored(taken)
+
+    def _stored(self, taken: list[Arrived]) -> None:
+        """There is room for more."""
+        self._waiting -= sum(len(each.body) for each in taken)
+        if self._waiting <= limits.NODE_ARRIVED_BYTES_MAX // 2:
+            while self._held:
+                self._held.pop().client.hold(is_held=False)
 
     async def _store(self, taken: list[Arrived]) -> None:
         opened = [found for each in taken if (found := self._open(each)) is not None]
