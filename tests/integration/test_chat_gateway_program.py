@@ -232,17 +232,37 @@ def test_a_folder_that_cannot_be_used_is_told_with_what_to_do(tmp_path: Path) ->
     assert "--data" in said
 
 
-def test_a_folder_that_is_read_only_is_told(tmp_path: Path) -> None:
-    command = (
-        "from typer.testing import CliRunner; from holdfast.cli.chat import program; import sys; "
-        "found = CliRunner().invoke(program, ['gateway', '--port', '0', '--data', sys.argv[1]]); "
-        "print(found.exit_code, found.output)"
-    )
-    said = in_a_mount(
-        "ro,size=1m", tmp_path / "g", sys.executable, "-c", command, str(tmp_path / "g")
-    )
-    assert said.startswith("1 holdfast: ")
-    assert "Read-only file system" in said
+FULL_THEN_READ_ONLY = """
+import subprocess, sys
+from contextlib import suppress
+from pathlib import Path
+from typer.testing import CliRunner
+from holdfast.cli.chat import program
+
+def start():
+    found = CliRunner().invoke(program, ["gateway", "--port", "0", "--data", sys.argv[1] + "/g"])
+    print(found.exit_code, found.output, end="")
+
+ballast = Path(sys.argv[1], "ballast").open("wb", buffering=0)
+for size in (65536, 512, 1):
+    with suppress(OSError):
+        while ballast.write(bytes(size)) == size:
+            pass
+start()
+ballast.close()
+subprocess.run(["mount", "-o", "remount,ro", sys.argv[1]], check=True)
+start()
+"""
+
+
+def test_a_disk_that_is_full_or_read_only_is_told_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    command = (sys.executable, "-c", FULL_THEN_READ_ONLY, str(folder))
+    full, read_only = in_a_mount("size=1m", folder, *command).splitlines()
+    assert full.startswith("1 holdfast: ")
+    assert "The disk is full: make room" in full
+    assert read_only.startswith("1 holdfast: ")
+    assert "Read-only file system" in read_only
 
 
 @pytest.mark.parametrize(

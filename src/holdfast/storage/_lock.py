@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,12 @@ class DirectoryLock:
                 details={"process": owner},
                 original=error,
             ) from error
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
         self._handle = handle
+        with contextlib.suppress(
+            OSError
+        ):  # who it is helps a person only; a full disk is told elsewhere
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Give the folder back; harmless when it is not held."""
