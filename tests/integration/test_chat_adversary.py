@@ -21,8 +21,14 @@ from holdfast.mailbox.wire import (
     Create,
     Delete,
     Deposit,
+    Done,
+    Envelope,
     Piping,
+    Refused,
     Subscribe,
+    TakenOver,
+    Welcome,
+    encode,
 )
 from tests.support.lying_gateway import LiarHere, every_byte_written_down
 from tests.support.nodes import GatewayHere, World, befriend, until
@@ -460,3 +466,33 @@ async def test_a_gateway_that_hands_out_without_end_has_to_wait(
         await ada.node.send(ada.contact("bob"), "after the flood")
         await until(lambda: bob.texts() == ["after the flood"])
         assert not intake._held
+
+
+async def test_a_gateway_that_talks_nonsense_is_not_listened_to(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Threat model P4: answers to nothing, to others, and such that are none, move no message and fill no log."""
+    (only,) = liars = [LiarHere(tmp_path / "g")]
+    async with World(tmp_path, liars) as world:
+        ada = await world.person("ada", mode="direct")
+        bob = await world.person("bob", mode="direct")
+        await befriend(ada, bob)
+        await until(lambda: not ada.node.queue().waiting and not bob.node.queue().waiting)
+        told = [
+            *[b"", b"\xc1", b"\x91" * 5000, b"\xdd\xff\xff\xff\xff", b"\x92\x42\xc0"] * 50,
+            *[encode(Done(number)) for number in range(200)],
+            encode(Refused(1, 2**32 - 1, "x" * 500, 2**32 - 1)),
+            encode(Welcome(7, 99, bytes(32))),
+            encode(TakenOver(bytes(16))),
+            encode(Envelope(bytes(16), bytes(16), b"for nobody")),
+        ]
+        caplog.clear()
+        only.liar.nonsense(told)
+        await ada.node.send(ada.contact("bob"), "in spite of it")
+        await until(lambda: bob.texts() == ["in spite of it"])
+        await until(lambda: not ada.node.queue().waiting)
+        only.liar.nonsense(told[:250])
+        await bob.node.send(bob.contact("ada"), "indeed")
+        await until(lambda: ada.texts() == ["indeed"])
+        lines = only.gateway.statistics().accepted
+        assert 0 < sum("no message" in record.getMessage() for record in caplog.records) <= lines

@@ -191,6 +191,12 @@ class Liar(Gateway):
                 for number, body in enumerate(bodies):
                     super()._send(visitor, encode(Envelope(mailbox, number.to_bytes(16), body)))
 
+    def nonsense(self, messages: Sequence[bytes]) -> None:
+        """Say to everybody what is no message."""
+        for visitor in self._visitors.values():
+            for message in messages:
+                visitor.peer.send(message)
+
     def _send(self, visitor: Any, message: bytes) -> None:
         if self.mixes and isinstance(read_answer(message), Envelope):
             self.to_mix.append((visitor, message))

@@ -76,6 +76,7 @@ class Line:
         self._is_reading = is_reading
         self._calls = Calls(world)
         self._hello = 0
+        self._is_nonsense = False
         self._on_ready = on_ready
         self._on_push = on_push
         self._trouble = ""
@@ -168,6 +169,7 @@ class Line:
     def _changed(self, change: StateChange) -> None:
         self._trouble = change.message
         if change.new is ConnectionState.CONNECTED:
+            self._is_nonsense = False
             self._doubted_until = 0.0
             if self._is_reading:
                 # Not a handshake: what waits to be read from the connection before would be taken for its answer.
@@ -190,7 +192,9 @@ class Line:
         try:
             answer = read_answer(message)
         except RemoteProtocolError as error:
-            log.warning("%s: %s", self.connection.name, error)
+            if not self._is_nonsense:  # once for each connection, however much of it comes
+                self._is_nonsense = True
+                log.warning("%s: %s", self.connection.name, error)
             return
         match answer:
             case Welcome():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.connection import ConnectionState, Reason
 from holdfast.errors import ErrorCode, MailboxUnknownError, NetworkError, ResilienceError
@@ -39,7 +39,14 @@ FAILED_WEIGHT: Final = 0.3
 MAKE_AGAIN: Final = 5.0
 """Seconds after which a mailbox that could not be made is tried again, at least."""
 
+MAKE_AGAIN_MAX: Final = 300.0
+"""Seconds between two attempts to read a mailbox whose reading is refused, at most."""
+
 TRIES_PER_PIPE: Final = 2
+
+HOPE_EVERY: Final = 5.0
+"""Seconds between two times that the success of one makes all others try: a gateway that comes and goes must not
+drive them."""
 
 BREAKER: Final = CircuitBreakerConfig(
     failure_threshold=3, timeout=10.0, expected_exception=(NetworkError,)
@@ -117,6 +124,7 @@ class Gate:
         if change.new is ConnectionState.CONNECTED:
             self._fails = 0
             self.breaker.reset()  # it is there again: nothing has to be waited for
+            self._gates.hope()
         elif change.new is not ConnectionState.DISCONNECTED and change.attempts:
             self._fails += 1
             if self._fails >= TRIES_PER_PIPE and self._gates.pipes(self.address) > 1:
@@ -162,6 +170,7 @@ class Gate:
             log.info("a mailbox could not be deleted at %s: %s", self.address.name, error.message)
 
     async def _read(self, key: MailboxKey) -> None:
+        wait = 0.0
         while key.mailbox in self._wanted:
             client = self.client
             try:
@@ -172,8 +181,11 @@ class Gate:
             except NetworkError:
                 pass  # the wish stands: the client says it again on its next connection
             except ResilienceError as error:
-                self._gates.on_problem("GATEWAY_REFUSED", f"{self.address.name}: {error.message}")
-                await asyncio.sleep(max(MAKE_AGAIN, error.retry_after or 0.0))
+                if not wait:
+                    problem = f"{self.address.name}: {error.message}"
+                    self._gates.on_problem("GATEWAY_REFUSED", problem)
+                wait = min(MAKE_AGAIN_MAX, 2 * wait or MAKE_AGAIN)
+                await asyncio.sleep(max(wait, error.retry_after or 0.0))
                 continue  # what lies there waits for us
             return
 
@@ -286,6 +298,7 @@ class Gates:
         self._gates: dict[tuple[str, GatewayAddress], Gate] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ours = {gateway.pin: gateway for gateway in settings.gateways}
+        self._hoped_at = float("-inf")
 
     def get(self, identity: str, address: GatewayAddress) -> Gate:
         """Return a gateway as an identity reaches it: where we were told it is, whatever a contact says of ours.
@@ -328,6 +341,14 @@ class Gates:
         for gate in self._gates.values():
             gate.client.probe()
 
+    def hope(self) -> None:
+        """A gateway was reached, so there is a network: the others need not wait out their backoff."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._hoped_at + HOPE_EVERY:
+            self._hoped_at = now
+            for gate in self._gates.values():
+                gate.client.hurry()
+
     def statuses(self, now: float) -> list[GatewayStatus]:
         """Return how each gateway does, ours first."""
         by_address: dict[GatewayAddress, list[Gate]] = {}
@@ -359,7 +380,10 @@ class Gates:
 
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Do something beside; it ends with the node."""
-        task = asyncio.get_running_loop().create_task(work, name="holdfast-node-gate")
+        self.keep(asyncio.get_running_loop().create_task(work, name="holdfast-node-gate"))
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Let something that has begun go on beside; it ends with the node."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
