@@ -235,6 +235,14 @@ class Database:
 
     def _open_writer(self) -> sqlite3.Connection:
         connection = self._connect()
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()  # or its file stays open as long as the error is looked at
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={self._durability.value}")
         # A page that is written often goes into the file once each 16 MB of log, not each 4 MB.
@@ -242,7 +250,6 @@ class Database:
         connection.execute(f"PRAGMA cache_size=-{limits.STORE_CACHE_BYTES // limits.KIB}")
         connection.execute("PRAGMA foreign_keys=ON")
         migrate(connection, self._migrations)
-        return connection
 
     def _open_reader(self) -> sqlite3.Connection:
         connection = self._connect()
