@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import NetworkError, ResilienceError
 from holdfast.mailbox import GatewayAddress, MailboxKey
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from holdfast.node._work import Outcome, View
     from holdfast.node.model import ContactId
     from holdfast.node.store import OwnPlace
+
+
+MOMENT: Final = 1.0
+"""Seconds that the other gateways have to make their mailboxes when the first one has."""
 
 
 class Mailboxes:
@@ -41,22 +45,41 @@ class Mailboxes:
                 self._gate(view, own).read(MailboxKey(own.seed), own.token)
 
     async def open(self, contact: ContactId) -> None:
-        """Make the mailboxes of a contact that is new.
+        """Make the mailboxes of a contact that is new; returns when there is one and the others had a moment.
 
         Raises:
             NetworkError: no gateway made one now; they are made later by themselves.
         """
         view = self._desk.views[contact]
-        making = [
-            self._gate(view, own).make(MailboxKey(own.seed), own.token) for own in view.inbox.places
-        ]
-        found = await asyncio.gather(*making, return_exceptions=True)
-        faults = [each for each in found if isinstance(each, BaseException)]
-        for fault in faults:
-            if not isinstance(fault, ResilienceError):
-                raise fault
-        if len(faults) == len(found):
-            raise NetworkError(f"No gateway could make a mailbox: {faults[0]}")
+        loop = asyncio.get_running_loop()
+        making = {
+            loop.create_task(self._made(view, own), name="holdfast-node-mailbox")
+            for own in view.inbox.places
+        }
+        try:
+            problems: list[ResilienceError] = []
+            while making:
+                # A gateway that is away is not waited for: its mailbox is made when it is there.
+                timeout = MOMENT if len(problems) + len(making) < len(view.inbox.places) else None
+                done, making = await asyncio.wait(
+                    making, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    return
+                problems += [problem for task in done if (problem := task.result()) is not None]
+        finally:
+            for task in making:
+                self._gates.keep(task)
+        if len(problems) == len(view.inbox.places):
+            raise NetworkError(f"No gateway could make a mailbox: {problems[0]}")
+
+    async def _made(self, view: View, own: OwnPlace) -> ResilienceError | None:
+        """Make one mailbox; returns why it could not be."""
+        try:
+            await self._gate(view, own).make(MailboxKey(own.seed), own.token)
+        except ResilienceError as error:
+            return error
+        return None
 
     def drop(self, contact: ContactId, view: View) -> None:
         """Delete those of a contact that was removed."""
