@@ -141,15 +141,16 @@ class OnionService(TorProcess):
 
 
 class TorNetwork:
-    """Authorities, a relay and a client; use it as a context manager.
+    """Authorities, a relay, a client, and an onion service for each port; use it as a context manager.
 
     Attributes:
         client: the tor whose SOCKS port is ``socks_port``.
-        services: those that were published.
+        services: an onion service for each of the ports, with a tor of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ports: Sequence[int] = ()) -> None:
         self.folder = folder
+        self._ports = ports
         self.tor, self._gencert = programs()
         self.client: TorProcess
         self.socks_port = 0
@@ -184,18 +185,11 @@ class TorNetwork:
     ) -> None:
         self.stop()
 
-    def publish(self, name: str, port: int) -> OnionService:
-        """Publish a port of this machine; returns before anybody can reach it."""
-        service = OnionService(self.tor, self.folder / name, self._common, port)
-        self.services.append(service)
-        service.start()
-        return service
-
     def stop(self) -> None:
         """End all of it; nothing of it is worth a farewell."""
-        for process in [*self.services, *self._running]:
+        for process in self._running:
             process.kill()
-        self.services, self._running = [], []
+        self._running = []
 
     def _begin(self, folder: Path) -> None:
         *ports, self.socks_port = free_ports(2 * (AUTHORITIES + 1) + 1)
@@ -214,6 +208,11 @@ class TorNetwork:
             if number < AUTHORITIES:
                 lines += [*AUTHORITY, f"DirPort {HOST}:{dir_port}"]
             self._running.append(TorProcess(self.tor, place, lines))
+        self.services = [
+            OnionService(self.tor, folder / f"service-{number}", self._common, port)
+            for number, port in enumerate(self._ports)
+        ]
+        self._running += self.services
         for process in self._running:
             process.start()
         everybody_is_ready = lambda: all([each.is_ready() for each in self._running])  # noqa: E731
