@@ -91,7 +91,8 @@ class Faults:
             if list(about[_FIELDS:]) == list(handed.value[_FIELDS:]):
                 self._unconfirmed.read_up_to(handed.number)  # TCP keeps the order
         is_answer = self._settle(packet, about)
-        if handed is None and not is_answer and not is_router:
+        is_token = about is not None and about[0] == Kind.AUTH  # for which only the gateway asks
+        if is_token or (handed is None and not is_answer and not is_router):
             return []  # nobody here had asked for it
         is_nowhere = is_router and packet.code == Fault.UNKNOWN_DESTINATION
         if handed is not None and handed.was_queued and is_nowhere:
