@@ -9,6 +9,7 @@ from holdfast.crypto import EnvelopeKey, IdentityKeys, InvitationKey
 from holdfast.errors import InvitationError, NodeError, RatchetError
 from holdfast.mailbox.key import SEED_BYTES, TOKEN_BYTES
 from holdfast.node import _sending
+from holdfast.node._room_rows import load
 from holdfast.node._work import Pair
 from holdfast.node.invitation import Invitation, Offer, write_link
 from holdfast.node.machine import Incoming, Outgoing
@@ -144,7 +145,21 @@ def find(work: Work, identity: str, public: bytes) -> str | None:
 
 
 def forget(work: Work, contact: str) -> None:
-    """Delete a contact with all that belongs to it."""
+    """Delete a contact with all that belongs to it.
+
+    Raises:
+        NodeError: 9101; both are in a room, which needs them to know each other.
+    """
+    pair = work.pair(contact)
+    for (room,) in work.connection.execute(
+        "SELECT id FROM node_room WHERE identity = ? AND is_open", (pair.identity,)
+    ).fetchall():
+        found = load(work, room)
+        assert found is not None, "it was listed a moment ago"
+        if any(member.key == pair.facts.identity for member in found.facts.members):
+            raise NodeError(
+                f"You are both in the room “{found.facts.name}”: leave it, or remove this contact from it, first."
+            )
     for statement in (
         "DELETE FROM node_contact WHERE id = ?",
         "DELETE FROM node_message WHERE conversation = ?",

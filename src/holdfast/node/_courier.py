@@ -24,7 +24,16 @@ RESEND_MAX: Final = 3600.0
 """Seconds between two copies of what lies at a gateway, at most."""
 
 IN_HAND: Final = 0.1
-"""Seconds that what a gateway has just taken is not called missing: it may be on its way to the contact."""
+"""Seconds that what a gateway has just taken is not called missing, at least: it may be on its way to the contact."""
+
+IN_HAND_TIMES: Final = 4
+"""Times as long as gateways usually take to take something, for the same reason: what is slow is slow both ways."""
+
+USUAL_WEIGHT: Final = 0.1
+"""Weight of the last one in what is usual."""
+
+FAILING: Final = 3
+"""Attempts in a row that have failed before somebody has to know."""
 
 NEVER: Final = float("inf")
 
@@ -40,7 +49,8 @@ class Item:
         is_flying: it is being carried now.
         failures: attempts in a row that failed.
         copies: that gateways took.
-        taken_at: when one took the last of them.
+        flew_at: when it was carried last.
+        taken_at: when a gateway took it last.
     """
 
     priority: int
@@ -49,6 +59,7 @@ class Item:
     is_flying: bool = False
     failures: int = 0
     copies: int = 0
+    flew_at: float = 0.0
     taken_at: float = -NEVER
 
 
@@ -71,6 +82,7 @@ class Courier:
         self._later: list[tuple[float, int, int, Key]] = []
         self._ready: list[tuple[int, int, float, Key]] = []
         self._count = 0
+        self._usual = 0.0
         self.retries = 0
 
     def __len__(self) -> int:
@@ -82,6 +94,11 @@ class Courier:
         wait = self._random.uniform(0, self._resend) if copies else 0.0
         self._items[key] = item = Item(priority, self._count, now + wait, copies=copies)
         self._push(key, item)
+
+    @property
+    def failing(self) -> int:
+        """How many no gateway has taken, though it was tried several times."""
+        return sum(item.failures >= FAILING for item in self._items.values())
 
     def done(self, key: Key) -> None:
         """It arrived, or is not wanted any more."""
@@ -96,7 +113,8 @@ class Courier:
         """The contact waits for it: carry it to another gateway, unless it cannot have reached him yet."""
         item = self._items.get(key)
         if item is not None:
-            self._bring_forward(key, item, max(now, item.taken_at + IN_HAND))
+            patience = max(IN_HAND, IN_HAND_TIMES * self._usual)
+            self._bring_forward(key, item, max(now, item.taken_at + patience))
 
     def hurry(self, now: float) -> None:
         """Carry everything now."""
@@ -114,7 +132,7 @@ class Courier:
             item = self._items.get(key)
             if item is None or item.is_flying or item.due_at != at:
                 continue  # it arrived, or its time has changed
-            item.is_flying = True
+            item.is_flying, item.flew_at = True, now
             self.retries += bool(item.failures or item.copies)
             return key, item.copies
         return None
@@ -127,6 +145,7 @@ class Courier:
         item.is_flying = False
         settings = self._settings
         if taken:
+            self._usual += USUAL_WEIGHT * (now - item.flew_at - self._usual)
             item.taken_at = now
             item.copies += 1
             item.failures = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from holdfast import limits
 from holdfast.crypto import InvitationSealKey, SealKey
-from holdfast.errors import EnvelopeError, ResilienceError
+from holdfast.errors import EnvelopeError, ErrorCode, ResilienceError
 from holdfast.node import _sending
 from holdfast.node.model import PlainChanged
 from holdfast.node.wire import Cipher, Frame, encode
@@ -36,6 +36,10 @@ LATE_TIMES: Final = 4
 SHORTEST: Final = 0.05
 """Seconds that an attempt has at least."""
 
+ABREAST: Final = 8
+"""Messages that are sealed in one turn of the loop: they are on their way while the next ones are sealed."""
+
+NOBODY_THERE: Final = " Either you were removed there, or the gateway lost its mailboxes and their owner was not back."
 AT_ONCE: Final = 0.02
 """Seconds that an acknowledgement waits that somebody waits for: for those that come with it."""
 
@@ -114,12 +118,20 @@ class Post:
             for contact in [each for each, at in self._owed.items() if at <= now]:
                 del self._owed[contact]
                 self._fly(self._acknowledge(contact))
-            while len(self._flying) < limits.NODE_SENDING_MAX:
-                taken = self._desk.courier.take(now)
-                if taken is None:
-                    break
-                self._fly(self._carry(*taken))
+            await self._take_off(now)
             await self._until(self.next_at)
+
+    async def _take_off(self, now: float) -> None:
+        """Carry what is due, as far as there is room."""
+        count = 0
+        while len(self._flying) < limits.NODE_SENDING_MAX:
+            taken = self._desk.courier.take(now)
+            if taken is None:
+                return
+            self._fly(self._carry(*taken))
+            count += 1
+            if count % ABREAST == 0:
+                await asyncio.sleep(0)
 
     async def _until(self, at: float) -> None:
         if at == float("inf") or len(self._flying) >= limits.NODE_SENDING_MAX:
@@ -226,7 +238,8 @@ class Post:
             ErrorCategory.GATEWAY,
             ErrorSeverity.LOW,
             error.name,
-            f"Something for {name or 'a contact'} could not be left at a gateway and is tried again: {error.message}",
+            f"Something for {name or 'a contact'} could not be left at a gateway and is tried again: {error.message}"
+            f"{NOBODY_THERE if error.code == ErrorCode.MAILBOX_UNKNOWN else ''}",
         )
 
     async def _deliver(

@@ -212,6 +212,7 @@ class QueueStatus:
         waiting: messages of ours that nobody has acknowledged.
         by_priority: the same, by their priority.
         at_gateway: of them, those that lie at a gateway.
+        failing: things of any kind that no gateway has taken, though it was tried several times.
         next_attempt_in: seconds, None when none is planned.
         oldest_ms: milliseconds since 1970 when the oldest was accepted, None when there is none.
     """
@@ -221,6 +222,7 @@ class QueueStatus:
     at_gateway: int = 0
     next_attempt_in: float | None = None
     oldest_ms: int | None = None
+    failing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -419,7 +419,7 @@ class Node:
         next_at, now = self._post.next_at, self._desk.now()
         known = self._desk.queue
         planned = None if next_at == float("inf") or not known.waiting else max(0.0, next_at - now)
-        return dataclasses.replace(known, next_attempt_in=planned)
+        return dataclasses.replace(known, next_attempt_in=planned, failing=self._courier.failing)
 
     def retry_now(self) -> None:
         """Try everything that waits, and every gateway, now."""

@@ -370,6 +370,9 @@ async def test_who_leaves_a_room_reads_nothing_more_and_the_others_are_told(
     async def say(person: Person, text: str) -> None:
         await node_of(person).send(room, text)
 
+    async def forget(person: Person, friend: Person) -> None:
+        await node_of(person).remove_contact(met(person, friend).id)
+
     async def leave(person: Person) -> None:
         await node_of(person).leave_room(room)
 
@@ -382,6 +385,8 @@ async def test_who_leaves_a_room_reads_nothing_more_and_the_others_are_told(
     for person in town.people:
         await person.host.run(say, person, f"of {person.name}")
     await quiet(town)
+    with pytest.raises(NodeError, match="both in the room “friends”"):
+        await third.host.run(forget, third, one)  # or nobody would know who speaks
     shown: list[RoomChanged] = []
     node_of(other).on_change(
         lambda each: shown.append(each) if isinstance(each, RoomChanged) else None
@@ -405,6 +410,8 @@ async def test_who_leaves_a_room_reads_nothing_more_and_the_others_are_told(
     assert {"without him", "indeed"} <= set(await other.host.run(heard, other))
     assert sorted(await third.host.run(heard, third)) == ["of p0", "of p1", "of p2"]
 
+    await third.host.run(forget, third, one)
+    assert third.friend(one.name) is None
     third.host.kill()
     third.host.restart()  # it stays so
     await one.host.run(leave, one)

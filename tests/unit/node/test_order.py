@@ -192,6 +192,21 @@ def test_what_failed_is_tried_again_ever_more_rarely_and_for_ever() -> None:
     assert sum(waits[20:]) > sum(waits[:10])
 
 
+def test_what_no_gateway_takes_is_counted_until_one_does() -> None:
+    courier = a_courier()
+    courier.add(("bob", 1), 1, 0.0)
+    now, counted = 0.0, []
+    for _ in range(4):
+        now = max(now, courier.next_at) if courier.next_at < 1e9 else now
+        assert courier.take(now) is not None
+        courier.landed(("bob", 1), now, taken=False)
+        counted.append(courier.failing)
+    assert counted == [0, 0, 1, 1]
+    assert courier.take(courier.next_at) is not None
+    courier.landed(("bob", 1), now, taken=True)
+    assert courier.failing == 0
+
+
 def test_a_gateway_that_names_a_time_is_left_alone_until_then() -> None:
     courier = a_courier()
     courier.add(("ann", 1), 1, 0.0)

@@ -48,9 +48,9 @@ const gateway = (more: Partial<Gateway> = {}): Gateway => ({
   deposits: 0, failures: 0, ...more,
 });
 const down = gateway({ state: "reconnecting" });
-const board = (gateways: readonly Gateway[], waiting = 0, atGateway = 0): Board => ({
+const board = (gateways: readonly Gateway[], waiting = 0, atGateway = 0, failing = 0): Board => ({
   revision: 1, me: [], hidden: {}, roster: {}, gateways, errors: { total: 0, by: {} }, plain: { on: false, reason: "" },
-  queue: { waiting, by_priority: {}, at_gateway: atGateway, next: null, oldest: null }, mode: "direct", demo: false,
+  queue: { waiting, by_priority: {}, at_gateway: atGateway, failing, next: null, oldest: null }, mode: "direct", demo: false,
 });
 
 test.each([
@@ -67,6 +67,8 @@ test.each([
   [board([gateway({ state: "disconnected" })]), "open", "good", "Ready."],
   [board([]), "open", "good", "Ready."],
   [board([gateway({ state: "disconnected" })], 1), "open", "red", "No gateway can be reached"],
+  [board([gateway()], 2, 0, 1), "open", "amber", "1 message could not be left at a gateway yet, and is tried again."],
+  [board([gateway()], 1, 1, 3), "open", "good", "1 message at a gateway"],
   [null, "connecting", "busy", "Looking for the program"],
 ] as const)("the bar says the worst that is true (%#)", (shown, status, mood, words) => {
   const verdict = verdictOf(shown, status, 0);

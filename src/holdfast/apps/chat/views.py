@@ -135,6 +135,7 @@ def queue_view(queue: QueueStatus, now_ms: int) -> Shown:
         "waiting": queue.waiting,
         "by_priority": {str(key): count for key, count in sorted(queue.by_priority.items())},
         "at_gateway": queue.at_gateway,
+        "failing": queue.failing,
         "next": None if following is None else round(now_ms + 1000 * following, -2),
         "oldest": queue.oldest_ms,
     }

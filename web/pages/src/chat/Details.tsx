@@ -91,6 +91,7 @@ function Waiting({ board }: { readonly board: Board }): ReactNode {
                 <div key={priority}><dt>{priorityName(priority)}</dt><dd>{number}</dd></div>
               ))}
               <div><dt>of them sealed at a gateway, until they are picked up</dt><dd>{queue.at_gateway}</dd></div>
+              {queue.failing > 0 && <div><dt>could not be left at a gateway yet; the reason stands below</dt><dd>{queue.failing}</dd></div>}
               {queue.oldest !== null && <div><dt>the oldest since</dt><dd>{whenOf(queue.oldest, Date.now())}</dd></div>}
               <div><dt>next attempt</dt><dd data-testid="next-attempt">{wait === null ? "when a gateway is there" : wait === 0 ? "now" : `in ${wait} s`}</dd></div>
             </dl>

@@ -94,6 +94,8 @@ export interface Queue {
   readonly waiting: number;
   readonly by_priority: Readonly<Record<string, number>>;
   readonly at_gateway: number;
+  /** Things that no gateway has taken, though it was tried several times. */
+  readonly failing: number;
   /** When the next attempt is made, on the program's clock. */
   readonly next: number | null;
   readonly oldest: number | null;

@@ -45,6 +45,10 @@ export function verdictOf(board: Board | null, status: SessionStatus, unsent: nu
     return { mood: "amber", words: `The gateways take nothing for now. ${messages} and will be tried again.` };
   }
   const undeposited = waiting - board.queue.at_gateway;
+  const stuck = Math.min(undeposited, board.queue.failing);
+  if (stuck > 0) {
+    return { mood: "amber", words: `${count(stuck, "message")} could not be left at a gateway yet, and ${stuck === 1 ? "is" : "are"} tried again.` };
+  }
   if (undeposited > 0) return { mood: "busy", words: `Sending ${count(undeposited, "message")}…` };
   if (waiting > 0) return { mood: "good", words: `All well. ${count(waiting, "message")} at a gateway, until ${waiting === 1 ? "its" : "their"} reader is there.` };
   return { mood: "good", words: `All well: ${gateways} connected, nothing waits.` };
