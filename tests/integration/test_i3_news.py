@@ -45,7 +45,8 @@ async def test_groups_are_listed_and_posts_are_written_and_read_here_and_there(
     async with two(tmp_path) as (harbour, keep):
         assert harbour.muds["Old Keep"].services["news"] == 1
         assert "mail" not in harbour.muds["Old Keep"].services
-        news, there = harbour.news, {"target_mud": "old.keep"}
+        news = harbour.news
+        there: dict[str, Any] = {"target_mud": "old.keep"}
         assert await news.groups("Old Keep") == (
             Group(name="lpc", first=1, last=0),
             Group(name="code exchange", first=1, last=0),
@@ -132,8 +133,11 @@ async def test_on_the_wire_answers_are_bare_and_a_post_is_that_of_the_mud_that_h
             post(), post("lpd"), post(text="x" * (limits.NEWS_TEXT_BYTES_MAX + 1)), post(), post(),
             [*HEADER, "lpc", 1], [*HEADER, "lpc", 9], [*HEADER, "lpd", 1], ["news-grplist-req"],
         )  # fmt: skip
-        kinds = [each[:2] if isinstance(each, list) and each[0] == "oob-error" else each for each in replies[1:]]  # fmt: skip
-        (at, *post_read) = kinds[5]  # type: ignore[misc]
+        kinds: list[Any] = [
+            each[:2] if isinstance(each, list) and each[0] == "oob-error" else each
+            for each in replies[1:]
+        ]
+        at, *post_read = kinds[5]
         assert isinstance(at, int)
         assert post_read == [1, 0, "bo@Old Keep@Harbour", 0]
         assert [*kinds[:5], *kinds[6:]] == [
