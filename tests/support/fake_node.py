@@ -235,6 +235,7 @@ class FakeNode:
                 name, "reconnecting" if name in self.down else "connected",
                 "unusable" if name in self.down else "excellent", 0.0 if name in self.down else 1.0,
                 0.012, "open" if name in self.down else "closed", True, 120.0, 14, 2 if name in self.down else 0,
+                "nobody listens there" if name in self.down else "",
             )
             for name in ("127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003")
         ]  # fmt: skip

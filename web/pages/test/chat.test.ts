@@ -45,7 +45,7 @@ test("what the program has not heard is shown until it is among its lines", () =
 
 const gateway = (more: Partial<Gateway> = {}): Gateway => ({
   name: "a:1", state: "connected", grade: "good", score: 1, usual_ms: 12, breaker: "closed", ours: true, proven: null,
-  deposits: 0, failures: 0, ...more,
+  deposits: 0, failures: 0, trouble: "", ...more,
 });
 const down = gateway({ state: "reconnecting" });
 const board = (gateways: readonly Gateway[], waiting = 0, atGateway = 0, failing = 0): Board => ({
@@ -80,4 +80,6 @@ test("a gateway that belongs to a contact only does not worry anybody", () => {
   expect(verdictOf(board([gateway(), { ...down, ours: false }]), "open", 0).mood).toBe("good");
   expect(gatewayWords(gateway())).toBe("connected, good, 12 ms");
   expect(gatewayWords(gateway({ breaker: "open" }))).toBe("connected, left alone for a while after failures");
+  const trouble = "The proxy 127.0.0.1:9050 cannot be reached: Connection refused.";
+  expect(gatewayWords(gateway({ state: "reconnecting", trouble }))).toBe(`reconnecting: ${trouble}`);
 });

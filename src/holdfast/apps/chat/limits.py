@@ -66,5 +66,8 @@ TOKEN_BYTES: Final = 24
 BRIEF_MAX: Final = 120
 """Characters of the last message in the list of conversations (cut)."""
 
+TROUBLE_MAX: Final = 300
+"""Characters of why a gateway is not connected: a sentence with the name of an onion service; more is cut off."""
+
 GATEWAYS_MAX: Final = 32
 """Gateways in the profile of a node (a profile with more is refused); each costs a connection."""

@@ -290,6 +290,8 @@ class TerminalChat:
                 f"  {gateway.name}  {gateway.state}{broken}  {gateway.grade}{usual}  "
                 f"{gateway.deposits} taken, {gateway.failures} failed"
             )
+            if gateway.trouble:
+                self._say(f"    {gateway.trouble}")
         queue = self._node.queue()
         by = ", ".join(f"{count} of priority {each}" for each, count in queue.by_priority.items())
         self._say(f"  waiting: {queue.waiting}" + (f" ({by})" if by else ""))

@@ -125,6 +125,7 @@ def gateway_row(gateway: GatewayStatus) -> Shown:
         "proven": None if gateway.proven_ago is None else int(gateway.proven_ago // 60),
         "deposits": gateway.deposits,
         "failures": gateway.failures,
+        "trouble": gateway.trouble[: limits.TROUBLE_MAX],
     }
 
 

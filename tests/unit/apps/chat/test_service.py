@@ -153,6 +153,7 @@ async def test_the_board_tells_gateways_queue_and_errors(tmp_path: Path) -> None
         assert board["queue"]["next"] is not None
         assert {row["state"] for row in board["gateways"]} == {"reconnecting"}
         assert {row["breaker"] for row in board["gateways"]} == {"open"}
+        assert {row["trouble"] for row in board["gateways"]} == {"nobody listens there"}
 
 
 async def test_a_page_that_knows_a_revision_gets_what_changed_since(tmp_path: Path) -> None:

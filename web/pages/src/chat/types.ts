@@ -88,6 +88,8 @@ export interface Gateway {
   readonly proven: number | null;
   readonly deposits: number;
   readonly failures: number;
+  /** Why it is not connected, such as that Tor's proxy is not there; empty when it is. */
+  readonly trouble: string;
 }
 
 export interface Queue {

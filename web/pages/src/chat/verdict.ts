@@ -61,7 +61,10 @@ const grades: Readonly<Record<string, string>> = {
 /** How a gateway is, in words. */
 export function gatewayWords(gateway: Gateway): string {
   const rest = gateway.breaker === "open" ? ", left alone for a while after failures" : "";
-  if (gateway.state !== "connected") return gateway.state.replaceAll("_", " ") + rest;
+  if (gateway.state !== "connected") {
+    const why = gateway.trouble === "" ? "" : `: ${gateway.trouble}`;
+    return gateway.state.replaceAll("_", " ") + rest + why;
+  }
   if (rest !== "") return `connected${rest}`;
   const grade = grades[gateway.grade];
   const usual = gateway.usual_ms === null ? "" : `, ${gateway.usual_ms} ms`;
