@@ -22,6 +22,7 @@ from holdfast.testing import (
     simulate,
 )
 from tests.support.simulated_i3 import Network
+from tests.support.simulated_mail import MailNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,24 @@ async def storm(world: Simulation) -> None:
 @simulate(seeds=1000, minutes=20)
 async def test_what_a_gateway_accepted_arrives_or_its_sender_is_told(world: Simulation) -> None:
     await storm(world)
+
+
+async def letters(world: Simulation) -> None:
+    """Muds are killed while letters go to and fro past a router that comes and goes; then all come together again."""
+    network = MailNetwork(world)
+    network.live(SAID)
+    muds = ["harbour", "keep"]
+    links = [("harbour", "keep"), ("hub", "harbour"), ("hub", "keep")]
+    world.inject({Kill: 4, PowerOff: 2, Freeze: 1}, within=20, hosts=muds, lasts=(0.5, 10))
+    world.inject({Reset: 4, BlackHole: 2, Cut: 1}, within=20, links=links, lasts=(0.5, 10))
+    world.inject({Kill: 1}, within=20, hosts=["hub"], lasts=(0.5, 10))
+    await network.settle(SAID)
+    await network.check()
+
+
+@simulate(seeds=50, minutes=20)
+async def test_letters_arrive_once_each_whoever_is_killed(world: Simulation) -> None:
+    await letters(world)
 
 
 def what_broke_off_is_forgotten(patch: pytest.MonkeyPatch) -> None:
