@@ -35,7 +35,7 @@ class GatewayAddress:
     """A gateway: the same one wherever the pin is the same.
 
     Args:
-        host: a name or an address.
+        host: a name or an address; that of its onion service when it has no other.
         port: of TCP.
         pin: SHA-256 of its public key, 32 bytes.
         onion: its onion service of version 3, on the same port; None when it has none.
@@ -63,6 +63,11 @@ class GatewayAddress:
     def name(self) -> str:
         """What it is called in logs and statistics: the first characters of its pin."""
         return text_of(self.pin)[:8]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether only Tor leads there: its name is that of an onion service, which no DNS may be asked for."""
+        return self.host.rstrip(".").lower().endswith(".onion")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

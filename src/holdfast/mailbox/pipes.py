@@ -51,7 +51,7 @@ class Pipes:
         tls_to: our side of TLS to a target; it returns None only where the network is a simulated one.
 
     Raises:
-        ValueError: there are too many targets, or it is its own.
+        ValueError: there are too many targets, it is its own, or one is an onion service only.
 
     Attributes:
         open: pipes now.
@@ -69,6 +69,11 @@ class Pipes:
             raise ValueError(f"A gateway pipes to {limits.PIPE_TARGETS_MAX} others at most.")
         if any(target.pin == pin for target in targets):
             raise ValueError("A gateway does not pipe to itself.")
+        for target in targets:
+            if target.is_hidden:
+                raise ValueError(
+                    f"{target.host} is an onion service: a gateway pipes to what is reached without Tor."
+                )
         self._targets = {target.pin: target for target in targets}
         self._settings = settings
         self._host = ""
