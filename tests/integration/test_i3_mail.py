@@ -233,30 +233,29 @@ async def test_a_letter_is_gone_when_the_last_box_is_empty_and_lists_go_on_after
         assert [row.subject for row in await mail.list("bo")] == list("1234")
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"to": []}, I3Code.NAME_INVALID),
-        ({"to": [("", f"u{n}") for n in range(limits.MAIL_RECIPIENTS_MAX + 1)]}, I3Code.NAME_INVALID),
-        ({"to": [("", "")]}, I3Code.NAME_INVALID),
-        ({"to": [("Nowhere", "bo")]}, I3Code.MUD_UNKNOWN),
-        ({"from_user": "a\nb"}, I3Code.NAME_INVALID),
-        ({"subject": "a\nb"}, I3Code.TEXT_INVALID),
-        ({"subject": "x" * (limits.MAIL_SUBJECT_LENGTH_MAX + 1)}, I3Code.TEXT_INVALID),
-        ({"body": "x" * (limits.MAIL_BODY_BYTES_MAX + 1)}, I3Code.TEXT_INVALID),
-        ({"body": "a\0b"}, I3Code.TEXT_INVALID),
-        ({"body": "\ud800"}, I3Code.TEXT_INVALID),
-    ],
+NO_LETTER: tuple[tuple[dict[str, Any], I3Code], ...] = (
+    ({"to": []}, I3Code.NAME_INVALID),
+    ({"to": [("", f"u{n}") for n in range(limits.MAIL_RECIPIENTS_MAX + 1)]}, I3Code.NAME_INVALID),
+    ({"to": [("", "")]}, I3Code.NAME_INVALID),
+    ({"to": [("Nowhere", "bo")]}, I3Code.MUD_UNKNOWN),
+    ({"from_user": "a\nb"}, I3Code.NAME_INVALID),
+    ({"subject": "a\nb"}, I3Code.TEXT_INVALID),
+    ({"subject": "x" * (limits.MAIL_SUBJECT_LENGTH_MAX + 1)}, I3Code.TEXT_INVALID),
+    ({"body": "x" * (limits.MAIL_BODY_BYTES_MAX + 1)}, I3Code.TEXT_INVALID),
+    ({"body": "a\0b"}, I3Code.TEXT_INVALID),
+    ({"body": "\ud800"}, I3Code.TEXT_INVALID),
 )  # fmt: skip
-async def test_what_cannot_be_a_letter_is_refused_at_once(
-    tmp_path: Path, change: dict[str, Any], code: I3Code
-) -> None:
+"""What is wrong with it, and how it is refused."""
+
+
+async def test_what_cannot_be_a_letter_is_refused_at_once(tmp_path: Path) -> None:
     nowhere = RouterAddress("*hub", "127.0.0.1", 1)
     async with gateway_on(tmp_path, nowhere, mail=True) as (harbour, heard):
-        given = {"subject": "s", "body": "b", "to": [("", "bo")], **change}
-        with pytest.raises(I3Error) as refused:
-            await harbour.mail.send(**given)
-        assert refused.value.code == code
+        for change, code in NO_LETTER:
+            given = {"subject": "s", "body": "b", "to": [("", "bo")], **change}
+            with pytest.raises(I3Error) as refused:
+                await harbour.mail.send(**given)
+            assert refused.value.code == code, change
         assert await harbour.mail.list("bo") == ()
         assert not heard.of(events.MailReceived)
 
@@ -330,31 +329,31 @@ async def test_only_who_has_a_token_may_bring_letters(tmp_path: Path) -> None:
         assert await place.keep.mail.list("bo") == ()
 
 
-@pytest.mark.parametrize(
-    ("sent", "fault"),
-    [
-        (letter(1, to={"Nowhere": ["bo"]}), "unk-user"),
-        (letter(1, to={}), "unk-user"),
-        (letter(1, to={"Old Keep": [f"u{n}" for n in range(limits.MAIL_RECIPIENTS_MAX + 1)]}), "bad-pkt"),
-        (letter(1, body="x" * (limits.MAIL_BODY_BYTES_MAX + 1)), "bad-pkt"),
-        (letter(1, subject="x" * (limits.MAIL_SUBJECT_LENGTH_MAX + 1)), "bad-pkt"),
-        (letter(1, user="x" * (limits.NAME_LENGTH_MAX + 1)), "bad-pkt"),
-        (letter("x" * (limits.NAME_LENGTH_MAX + 1)), "bad-pkt"),
-        (letter([1]), "bad-pkt"),
-        (letter(1, to="bo"), "bad-pkt"),
-        (letter(1)[:5], "bad-pkt"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "letter",
+NOT_OURS: tuple[tuple[list[object], str], ...] = (
+    (letter(1, to={"Nowhere": ["bo"]}), "unk-user"),
+    (letter(1, to={}), "unk-user"),
+    (letter(1, to={"Old Keep": [f"u{n}" for n in range(limits.MAIL_RECIPIENTS_MAX + 1)]}), "bad-pkt"),
+    (letter(1, body="x" * (limits.MAIL_BODY_BYTES_MAX + 1)), "bad-pkt"),
+    (letter(1, subject="x" * (limits.MAIL_SUBJECT_LENGTH_MAX + 1)), "bad-pkt"),
+    (letter(1, user="x" * (limits.NAME_LENGTH_MAX + 1)), "bad-pkt"),
+    (letter("x" * (limits.NAME_LENGTH_MAX + 1)), "bad-pkt"),
+    (letter([1]), "bad-pkt"),
+    (letter(1, to="bo"), "bad-pkt"),
+    (letter(1)[:5], "bad-pkt"),
 )  # fmt: skip
+"""What comes, and the word with which it is refused."""
+
+
 async def test_a_letter_that_is_none_of_ours_or_too_large_is_refused_and_nothing_kept(
-    tmp_path: Path, sent: list[object], fault: str
+    tmp_path: Path,
 ) -> None:
     async with two(tmp_path) as place:
         port = place.harbour.muds["Old Keep"].tcp_port
-        replies = await talk(port, await begun(place.harbour, "Old Keep"), sent)
-        assert replies[1][:2] == ["oob-error", fault]  # type: ignore[index]
-        rows = await place.keep._database.fetch_all("SELECT * FROM i3_letter")
-        assert rows == []
+        for sent, fault in NOT_OURS:
+            replies = await talk(port, await begun(place.harbour, "Old Keep"), sent)
+            assert replies[1][:2] == ["oob-error", fault], sent  # type: ignore[index]
+        assert await place.keep._database.fetch_all("SELECT * FROM i3_letter") == []
+        assert await place.keep._database.fetch_all("SELECT * FROM inbox") == []
 
 
 async def test_one_number_of_one_mud_is_one_letter_whatever_is_in_it(tmp_path: Path) -> None:

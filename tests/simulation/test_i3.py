@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAID = 12
+WRITTEN = 6
 SEARCHED = 300
 
 
@@ -53,13 +54,13 @@ async def test_what_a_gateway_accepted_arrives_or_its_sender_is_told(world: Simu
 async def letters(world: Simulation) -> None:
     """Muds are killed while letters go to and fro past a router that comes and goes; then all come together again."""
     network = MailNetwork(world)
-    network.live(SAID)
+    network.live(WRITTEN)
     muds = ["harbour", "keep"]
     links = [("harbour", "keep"), ("hub", "harbour"), ("hub", "keep")]
     world.inject({Kill: 4, PowerOff: 2, Freeze: 1}, within=20, hosts=muds, lasts=(0.5, 10))
     world.inject({Reset: 4, BlackHole: 2, Cut: 1}, within=20, links=links, lasts=(0.5, 10))
     world.inject({Kill: 1}, within=20, hosts=["hub"], lasts=(0.5, 10))
-    await network.settle(SAID)
+    await network.settle(WRITTEN)
     await network.check()
 
 
