@@ -198,7 +198,7 @@ async def test_gateways_and_their_onion_services_die_and_nothing_that_was_said_o
         marks = {"well": {name: len(people.lines(name, "shown")) for name in NAMES}}
         await people.kill(0)
         await people.talked("one gateway is enough")
-        await people.said(30)
+        await people.said(10)
         marks["one killed"] = {name: len(people.lines(name, "shown")) for name in NAMES}
         await people.restart(0)
         await people.until(lambda: people.is_connected(0), "the first is found again")

@@ -30,8 +30,6 @@ READY = "Bootstrapped 100%"
 READY_WITHIN = 90.0
 """Seconds until the client is ready; eight are usual, and a missed vote costs ten."""
 
-ENDS_WITHIN = 5.0
-
 ATTEMPTS = 3
 """Times that the network is begun anew when somebody took one of its ports meanwhile."""
 
@@ -151,12 +149,12 @@ class TorNetwork:
     def __init__(self, folder: Path, ports: Sequence[int] = ()) -> None:
         self.folder = folder
         self._ports = ports
-        self.tor, self._gencert = programs()
+        self._tor, self._gencert = programs()
         self.client: TorProcess
         self.socks_port = 0
         self.services: list[OnionService] = []
         self._running: list[TorProcess] = []
-        self._common: list[str] = []
+        self._tools: list[subprocess.Popen[bytes]] = []
 
     @property
     def proxy(self) -> str:
@@ -189,78 +187,90 @@ class TorNetwork:
         """End all of it; nothing of it is worth a farewell."""
         for process in self._running:
             process.kill()
-        self._running = []
+        for tool in self._tools:
+            tool.kill()
+            tool.communicate()
+        self._running, self._tools = [], []
 
     def _begin(self, folder: Path) -> None:
         *ports, self.socks_port = free_ports(2 * (AUTHORITIES + 1) + 1)
-        places = [(folder / f"relay-{number}", *ports[2 * number : 2 * number + 2]) for number in range(AUTHORITIES + 1)]  # fmt: skip
-        self._common = [
-            "TestingTorNetwork 1",
-            "Schedulers Vanilla",
-            *self._authorities(places[:-1]),
+        places = list(zip(ports[::2], ports[1::2], strict=True))
+        relays = [folder / f"relay{number}" for number in range(AUTHORITIES + 1)]
+        common = [
+            *("TestingTorNetwork 1", "Schedulers Vanilla"),
+            *(f"GeoIPFile {NOTHING}", f"GeoIPv6File {NOTHING}"),  # reading them takes a second each
+            *self._authorities(relays[:-1], places),
         ]
         self.client = TorProcess(
-            self.tor, folder / "client", [*self._common, f"SocksPort {HOST}:{self.socks_port}"]
+            self._tor, folder / "client", [*common, f"SocksPort {HOST}:{self.socks_port}"]
         )
-        self._running.append(self.client)
-        for number, (place, or_port, dir_port) in enumerate(places):
-            lines = [*self._common, *RELAY, f"Nickname relay{number}", f"OrPort {HOST}:{or_port}"]
-            if number < AUTHORITIES:
-                lines += [*AUTHORITY, f"DirPort {HOST}:{dir_port}"]
-            self._running.append(TorProcess(self.tor, place, lines))
         self.services = [
-            OnionService(self.tor, folder / f"service-{number}", self._common, port)
+            OnionService(self._tor, folder / f"service{number}", common, port)
             for number, port in enumerate(self._ports)
         ]
-        self._running += self.services
+        for number, (relay, (or_port, dir_port)) in enumerate(zip(relays, places, strict=True)):
+            lines = [*common, *RELAY, f"Nickname {relay.name}", f"OrPort {HOST}:{or_port}"]
+            if number < AUTHORITIES:
+                lines += [*AUTHORITY, f"DirPort {HOST}:{dir_port}"]
+            self._running.append(TorProcess(self._tor, relay, lines))
+        self._running += [self.client, *self.services]
         for process in self._running:
             process.start()
-        everybody_is_ready = lambda: all([each.is_ready() for each in self._running])  # noqa: E731
-        wait_for(everybody_is_ready, self.client, "is not ready")
 
-    def _authorities(self, places: Sequence[tuple[Path, int, int]]) -> list[str]:
-        """Make the keys of all authorities; returns how they are named in a torrc."""
-        making = [self._keys(*place) for place in places]
-        return [self._known_as(n, *place, made) for n, (place, made) in enumerate(zip(places, making, strict=True))]  # fmt: skip
+        def all_are_ready() -> bool:
+            return sum(process.is_ready() for process in self._running) == len(self._running)
 
-    def _keys(self, folder: Path, or_port: int, dir_port: int) -> subprocess.Popen[bytes]:
-        keys = folder / "keys"
-        keys.mkdir(mode=0o700, parents=True)
-        process = subprocess.Popen(
-            [self._gencert, "--create-identity-key", "--passphrase-fd", "0", "-m", "12",
-             "-a", f"{HOST}:{dir_port}", "-i", "authority_identity_key",
-             "-s", "authority_signing_key", "-c", "authority_certificate"],
-            cwd=keys, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(b"a passphrase of nothing\n")
-        process.stdin.close()
-        process.stdin = None
-        return process
+        wait_for(all_are_ready, self.client, "is not ready")
 
-    def _known_as(
-        self,
-        number: int,
-        folder: Path,
-        or_port: int,
-        dir_port: int,
-        making: subprocess.Popen[bytes],
-    ) -> str:
-        _, said = making.communicate(timeout=READY_WITHIN)
-        assert making.returncode == 0, said.decode("utf-8", "replace")
-        certificate = (folder / "keys" / "authority_certificate").read_text()
-        ident = found(r"^fingerprint ([0-9A-F]{40})$", certificate)
-        listed = subprocess.run(
-            [self.tor, "--hush", "--list-fingerprint", "--DataDirectory", str(folder), "--ORPort", "1",
-             "--ignore-missing-torrc", "--defaults-torrc", NOTHING, "-f", NOTHING, "--Nickname", f"relay{number}",
-             "--DirAuthority", f"relay{number} {HOST}:1 {'F' * 40}"],
-            check=True, capture_output=True, timeout=READY_WITHIN,
-        )  # fmt: skip
-        fingerprint = found(r"^relay\d ((?:[0-9A-F]{4} ?){10})$", listed.stdout.decode())
-        return (
-            f"DirAuthority relay{number} orport={or_port} no-v2 v3ident={ident} "
-            f"{HOST}:{dir_port} {fingerprint.replace(' ', '')}"
+    def _authorities(self, folders: Sequence[Path], places: Sequence[tuple[int, int]]) -> list[str]:
+        """Make the keys of all authorities, all at once; returns how they are named in a torrc."""
+        making = []
+        for folder, (_, dir_port) in zip(folders, places, strict=False):
+            keys = folder / "keys"
+            keys.mkdir(mode=0o700, parents=True)
+            names = ["authority_identity_key", "authority_signing_key", "authority_certificate"]
+            options = [
+                each for pair in zip(("-i", "-s", "-c"), names, strict=True) for each in pair
+            ]
+            certified = self._tool(
+                [self._gencert, "--create-identity-key", "--passphrase-fd", "0", "-m", "12"]
+                + ["-a", f"{HOST}:{dir_port}", *options],
+                keys,
+            )
+            listed = self._tool(
+                [self._tor, "--hush", "--list-fingerprint", "--DataDirectory", str(folder)]
+                + ["--ignore-missing-torrc", "--defaults-torrc", NOTHING, "-f", NOTHING]
+                + ["--ORPort", "1", "--Nickname", folder.name]
+                + ["--DirAuthority", f"nobody {HOST}:1 {'F' * 40}"],
+                folder,
+            )
+            making.append((certified, listed))
+        lines = []
+        for (certified, listed), folder, (or_port, dir_port) in zip(making, folders, places, strict=False):  # fmt: skip
+            output(certified)
+            certificate = (folder / "keys" / "authority_certificate").read_text()
+            ident = found(r"^fingerprint ([0-9A-F]{40})$", certificate)
+            words = found(rf"^{folder.name} ((?:[0-9A-F]{{4}} ?){{10}})$", output(listed))
+            lines.append(
+                f"DirAuthority {folder.name} orport={or_port} no-v2 v3ident={ident} "
+                f"{HOST}:{dir_port} {words.replace(' ', '')}"
+            )
+        return lines
+
+    def _tool(self, command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+        """Start something that ends by itself; it is asked for a passphrase, for a key that lives a minute."""
+        pipe = subprocess.PIPE
+        tool = subprocess.Popen(
+            command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
         )
+        self._tools.append(tool)
+        return tool
+
+
+def output(tool: subprocess.Popen[bytes]) -> str:
+    said, _ = tool.communicate(b"a passphrase of nothing\n", timeout=READY_WITHIN)
+    assert tool.returncode == 0, said.decode("utf-8", "replace")
+    return said.decode()
 
 
 RELAY = (
