@@ -293,6 +293,15 @@ NODE_CONTACTS_MAX: Final = 1_000
 NODE_ROOMS_MAX: Final = 100
 """Rooms of one node (refused)."""
 
+NODE_ROOMS_PER_CONTACT: Final = 20
+"""Rooms that one contact may open with us in them (a further one is not taken), so that he does not fill the list."""
+
+NODE_INTRODUCED_MAX: Final = 250
+"""Members of rooms who were invited for their owners and have not answered (a further one is not invited)."""
+
+NODE_ROOM_CLOCK_STEP: Final = 1_000_000
+"""Numbers by which one message may put a room's clock forward: a false one neither stops the clock nor leads it far."""
+
 NODE_ROOM_MEMBERS_MAX: Final = 64
 """Members of one room (refused): a message is sealed for each."""
 
@@ -334,6 +343,9 @@ NODE_SEARCH_MAX: Final = 50_000
 
 NODE_REKEY_INTERVAL: Final = 3600.0
 """Seconds between two new sessions with one contact at least (a broken one waits)."""
+
+NODE_SESSIONS_AHEAD_MAX: Final = 100_000
+"""Sessions by which a contact may be ahead of a node that was set back: one an hour for ten years (more is a lie)."""
 
 NODE_ASK_INTERVAL: Final = 30.0
 """Seconds between two requests for a new session (not repeated sooner); the first may have been lost."""

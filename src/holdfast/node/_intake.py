@@ -113,6 +113,9 @@ class Intake:
                         ErrorCategory.SYSTEM, ErrorSeverity.HIGH, error.name, error.message
                     )
                     await asyncio.sleep(AGAIN_AFTER)
+                except BaseException:
+                    self._stored(taken)  # it comes again with the next connection
+                    raise
                 else:
                     self._stored(taken)
 

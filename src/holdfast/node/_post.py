@@ -64,6 +64,7 @@ class Post:
         self._wake = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
         self._owed: dict[ContactId, float] = {}
+        self._filling: set[ContactId] = set()
         self._told: dict[ContactId, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int]] = []
         self._noting: asyncio.Task[None] | None = None
@@ -83,8 +84,13 @@ class Post:
             if self._untold(contact, outcome.views.get(contact)) >= limits.NODE_ACK_EVERY:
                 wait = 0.0  # or his window fills, and he has to wait for us
             self._owed[contact] = min(self._owed.get(contact, float("inf")), now + wait)
+        gone: dict[ContactId, list[int]] = {}
         for contact, seq in outcome.gone:
-            self._fly(self._nothing(contact, seq))
+            gone.setdefault(contact, []).append(seq)
+        for contact, seqs in gone.items():
+            if contact not in self._filling:  # what is still missing then is asked for again
+                self._filling.add(contact)
+                self._fly(self._nothing(contact, seqs))
         for contact, (epoch, prekey) in outcome.asked.items():
             self._fly(self._ask(contact, epoch, prekey))
         self.wake()
@@ -211,15 +217,21 @@ class Post:
         now = self._desk.views.get(contact)
         return now is not None and (now.through, now.runs) == (view.through, view.runs)
 
-    async def _nothing(self, contact: ContactId, seq: int) -> None:
-        """The contact was set back and waits for what is gone: fill the gap."""
-        view = self._desk.views.get(contact)
-        if view is None:
-            return
+    async def _nothing(self, contact: ContactId, seqs: list[int]) -> None:
+        """The contact was set back and waits for what is gone: fill the gaps, one after the other.
+
+        So a contact who only says so costs no more than one envelope at a time, however often he says it.
+        """
         try:
-            await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""))
+            for seq in sorted(set(seqs))[: limits.NODE_GAPS_MAX]:
+                view = self._desk.views.get(contact)
+                if view is None:
+                    return
+                await self._deliver(view, Frame(view.epoch, seq, Cipher.NOTHING, b""))
         except ResilienceError as error:
             self._failed(contact, error)
+        finally:
+            self._filling.discard(contact)
 
     async def _ask(self, contact: ContactId, epoch: int, prekey: bytes) -> None:
         """We were set back: ask for a new session; asked again when it is lost."""

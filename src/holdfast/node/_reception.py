@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from holdfast import limits
 from holdfast.crypto import PairMessage
-from holdfast.errors import EnvelopeError, RatchetError
+from holdfast.errors import EnvelopeError, NodeError, RatchetError
 from holdfast.node import _marks, _rooms, _sending
 from holdfast.node._work import Problem
 from holdfast.node.machine import Incoming, Verdict
@@ -67,7 +67,9 @@ def receive(work: Work, contact: str, frame: Frame) -> None:
 def _is_ahead(pair: Pair, frame: Frame) -> bool:
     """The contact is in a session that we have been in, or left out one: we were set back to before it."""
     ahead = frame.ack_epoch - pair.outgoing.epoch
-    return pair.state is ContactState.READY and (ahead > 1 or (ahead == 1 and frame.ack > 0))
+    if pair.state is not ContactState.READY or ahead > limits.NODE_SESSIONS_AHEAD_MAX:
+        return False
+    return ahead > 1 or (ahead == 1 and frame.ack > 0)
 
 
 def _asked(work: Work, pair: Pair, frame: Frame) -> None:
@@ -235,6 +237,15 @@ def _begun_anew(work: Work, pair: Pair, frame: Frame) -> None:
 
 
 def _apply(work: Work, pair: Pair, content: Content) -> None:
+    """Do what a contact says; what cannot be done is reported, and the next thing is read."""
+    try:
+        _do(work, pair, content)
+    except (NodeError, RatchetError) as error:
+        _report(work, pair, error.name, error.message)
+    pair.is_proposer = False
+
+
+def _do(work: Work, pair: Pair, content: Content) -> None:
     match content:
         case Say():
             _said(work, pair, content)
@@ -246,7 +257,6 @@ def _apply(work: Work, pair: Pair, content: Content) -> None:
             _rooms.apply(work, pair, content)
         case RoomSay():  # owed to us from before we could be reached
             _rooms.said(work, pair, content)
-    pair.is_proposer = False
 
 
 def _said(work: Work, pair: Pair, said: Say) -> None:

@@ -26,7 +26,7 @@ from holdfast.node import _contacts, _reception, _sending
 from holdfast.node._room_rows import RoomRow, load, save
 from holdfast.node._work import Problem
 from holdfast.node.invitation import read_link
-from holdfast.node.model import RoomChanged
+from holdfast.node.model import ContactState, RoomChanged
 from holdfast.node.store import RoomFacts
 from holdfast.node.wire import (
     Cipher,
@@ -177,10 +177,11 @@ def said(work: Work, pair: Pair, content: RoomSay) -> None:
     if room is None or not room.is_open or not _is_member(room, pair):
         _report(work, pair, "Somebody who is not in a room wrote to it.")
         return
-    room.clock = max(room.clock, content.clock)
+    clock = min(content.clock, room.clock + limits.NODE_ROOM_CLOCK_STEP)
+    room.clock = max(room.clock, clock)
     save(work, room)
     message = Say(content.id, content.kind, content.body, content.sent_ms)
-    _reception.add_message(work, room.id, pair.id, message, content.clock)
+    _reception.add_message(work, room.id, pair.id, message, clock)
 
 
 def apply(
@@ -243,8 +244,11 @@ def _state(work: Work, pair: Pair, state: RoomState) -> None:
     others = tuple(member for member in state.members if member.key != own)
     room = load(work, state.room)
     if room is None:
-        (count,) = work.connection.execute("SELECT count(*) FROM node_room").fetchone()
-        if not is_in or count >= limits.NODE_ROOMS_MAX or not state.room.startswith(PREFIX):
+        count, of_his = work.connection.execute(
+            "SELECT count(*), ifnull(sum(owner = ?), 0) FROM node_room", (pair.id,)
+        ).fetchone()
+        is_too_much = count >= limits.NODE_ROOMS_MAX or of_his >= limits.NODE_ROOMS_PER_CONTACT
+        if not is_in or is_too_much or not state.room.startswith(PREFIX):
             _report(work, pair, "A room was announced that is not taken.")
             return
         room = RoomRow(
@@ -310,6 +314,13 @@ def _asked_for_invitation(work: Work, pair: Pair, asked: Introduce) -> None:
         return
     if _contacts.find(work, room.identity, asked.to) is not None:
         return  # we know each other already
+    (waiting,) = work.connection.execute(
+        "SELECT count(*) FROM node_contact WHERE is_hidden AND state = ?",
+        (ContactState.INVITED.value,),
+    ).fetchone()
+    if not _has(room, asked.to) or waiting >= limits.NODE_INTRODUCED_MAX:
+        _report(work, pair, "An invitation was asked for that is not given.")
+        return
     made = _contacts.invite(work, room.identity, name=asked.name, note="", is_hidden=True)
     answer = Introduced(room.id, asked.to, asked.name, made.link)
     _sending.enqueue(work, pair, answer, priority=_sending.CONTROL_PRIORITY)

@@ -120,7 +120,7 @@ class Acknowledged:
     Attributes:
         done: numbers that need not be sent any more.
         missing: numbers that the other side waits for, to be sent at once.
-        gone: numbers that it waits for and that are acknowledged: answered with nothing.
+        gone: numbers that it waits for and that are acknowledged, the first of them: answered with nothing.
         is_set_back: it names numbers that we never gave: we were set back to an older state.
     """
 
@@ -180,13 +180,15 @@ class Outgoing:
         self.waiting -= stored
         gaps: list[int] = []
         before = through
+        furthest = through + limits.NODE_HELD_MAX  # nobody holds anything beyond it
         for first, end in runs:
-            gaps.extend(range(before + 1, first))
+            gaps.extend(range(before + 1, min(first, furthest)))
             before = end
+        gone = [seq for seq in gaps if seq not in self.waiting]
         return Acknowledged(
             done=tuple(sorted(stored)),
             missing=tuple(seq for seq in gaps if seq in self.waiting),
-            gone=tuple(seq for seq in gaps if seq not in self.waiting),
+            gone=tuple(gone[: limits.NODE_GAPS_MAX]),
         )
 
     def renew(self) -> None:
