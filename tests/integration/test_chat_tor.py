@@ -256,6 +256,8 @@ async def test_no_byte_goes_past_tor_also_when_it_is_stopped_and_the_state_says_
                 await reader.read(1000)
                 writer.write(b"\x05\x00\x00\x01" + bytes(6))
                 await reader.read(1)
+            except (OSError, asyncio.IncompleteReadError):
+                pass  # it was quicker
             finally:
                 served += 1
                 writer.close()

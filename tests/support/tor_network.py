@@ -11,6 +11,7 @@ it ends by itself some seconds later.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 AUTHORITIES = 3
+PORTS = (12_000, 32_000)
+"""Below those that Linux picks from for whoever does not care."""
+
 READY = "Bootstrapped 100%"
 READY_WITHIN = 90.0
 """Seconds until the client is ready; eight are usual, and a missed vote costs ten."""
@@ -51,6 +55,7 @@ def programs() -> tuple[str, str]:
     tor = next((each for each in known if each and os.access(each, os.X_OK)), None)
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/bin", "/usr/sbin", "/usr/local/bin"])
     tor = tor or shutil.which("tor", path=path)
+    path = os.pathsep.join([str(Path(tor or "").parent), path])
     gencert = shutil.which("tor-gencert", path=path)
     if tor is None or gencert is None:
         raise AssertionError(MISSING)
@@ -58,12 +63,24 @@ def programs() -> tuple[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has, all different."""
-    probes = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Return ports that nobody has, all different, of those that the system gives to nobody by itself.
+
+    A proxy that is dead for a while comes back to its port: meanwhile no connection of somebody else may have got it.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.randrange(*PORTS)
+        if can_bind(port):
+            found.add(port)
+    return sorted(found)
+
+
+def can_bind(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False  # somebody has it
+    return True
 
 
 class TorProcess:

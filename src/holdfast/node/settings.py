@@ -114,7 +114,7 @@ class NodeSettings:
         """Check what would fail later.
 
         Raises:
-            ValueError: the mode is none, a gateway is missing, or the proxy is none.
+            ValueError: the mode is none, a gateway is missing or not reached in it, or the proxy is none.
         """
         mode = Mode(self.mode)
         if not self.gateways:
@@ -123,6 +123,12 @@ class NodeSettings:
             raise ValueError("The mode two_hop needs two gateways: one pipes, the other keeps.")
         if mode is Mode.TOR:
             _ = self.through
+            return
+        for gateway in self.gateways:
+            if gateway.is_hidden:
+                raise ValueError(
+                    f"{gateway.host} is an onion service: it is reached in the mode tor, not in {mode}."
+                )
 
     @property
     def through(self) -> Socks:

@@ -25,6 +25,14 @@ def test_what_is_a_proxy_is_taken(proxy: str | None) -> None:
     assert settings.through.proxy == f"socks5://{proxy or '127.0.0.1:9050'}"
 
 
+@pytest.mark.parametrize("mode", ["direct", "two_hop"])
+def test_a_gateway_that_only_tor_leads_to_is_refused_in_other_modes(mode: str) -> None:
+    hidden = GatewayAddress("a" * 56 + ".onion", 8410, b"q" * 32)
+    with pytest.raises(ValueError, match="reached in the mode tor"):
+        NodeSettings(gateways=(*GATEWAYS, hidden), mode=mode)
+    NodeSettings(gateways=(*GATEWAYS, hidden), mode="tor")
+
+
 def test_over_tor_a_node_waits_longer_for_a_connection_and_asks_more_often_whether_it_lives() -> (
     None
 ):
