@@ -12,10 +12,12 @@ from holdfast.crypto import PairKey, SealKey
 from holdfast.node import MessageState, _room_rows, _sending
 from holdfast.node.machine import Outgoing
 from holdfast.node.wire import (
+    Card,
     Cipher,
     Frame,
     Introduce,
     Introduced,
+    Place,
     RoomKeyGiven,
     RoomLeft,
     RoomMember,
@@ -29,6 +31,8 @@ from holdfast.testing import Simulation, simulate
 from tests.unit.node.test_node import met, node_of, quiet, tells, throw, town_of
 
 if TYPE_CHECKING:
+    from random import Random
+
     from holdfast.node._work import Work
     from holdfast.node.wire import Content
     from tests.support.simulated_chat import Person
@@ -218,3 +222,62 @@ async def test_a_false_clock_silences_no_room(world: Simulation) -> None:
         await quiet(town)
     assert await received(one, room) == ["at the end of time", "me too"]
     assert await received(third, room) == ["at the end of time", "after it"]
+
+
+def anything(random: Random, rooms: list[str], links: list[str]) -> Content:
+    """Something that can be said, with values at the ends of what they may be."""
+    number = random.choice([0, 1, 2, LARGEST])
+    room = random.choice([*rooms, "room.", "room.nowhere", "x", "r" * limits.NODE_ID_MAX])
+    name = random.choice(["", "n", "\0", "\u202e" * limits.NODE_NAME_MAX, "'; --"])
+    key = random.choice([bytes(32), b"\xff" * 32, random.randbytes(32)])
+    body = random.choice([b"", b"\0", b"\xff\xfe", bytes(limits.NODE_BODY_BYTES_MAX)])
+    kind = random.choice(["", ".", ".piece", "k" * limits.NODE_KIND_MAX])
+    text = random.choice([*links, "", "holdfast:1", links[0][:-7], "holdfast:1" + "A" * 2000])
+    members = tuple(RoomMember(random.randbytes(32), name) for _ in range(random.choice([0, 64])))
+    match random.randrange(9):
+        case 0:
+            return Say(random.choice(["a", room]), kind, body, number)
+        case 1:
+            return Seen(room, random.choice(["", room]))
+        case 2:
+            return RoomSay(room, room, kind, body, number, number)
+        case 3:
+            return RoomState(room, number, name, members)
+        case 4:
+            return RoomKeyGiven(room, random.choice(["", "A" * 306, "\0" * 600, text[:600]]))
+        case 5:
+            return RoomLeft(room)
+        case 6:
+            return Introduce(room, key, name)
+        case 7:
+            return Introduced(room, key, name, text)
+        case _:
+            place = Place(
+                random.choice(["", "[", "a b", "gate0"]), 1, key, name[:62], key[:16], key
+            )
+            return Card(name, (place,), random.randbytes(SealKey.SIZE), key, b"s" * (number % 33))
+
+
+@simulate(seeds=2, minutes=60)
+async def test_whatever_a_contact_says_the_others_are_heard(world: Simulation) -> None:
+    """Threat model P15: things at the ends of what can be said, from a contact in our rooms, stop nothing of others."""
+    town = await town_of(world, people=3)
+    one, other, third = town.people
+    rooms: list[str] = []
+
+    async def make() -> None:
+        members = [met(one, other).id, met(one, third).id]
+        identity = node_of(one).identities[0].id
+        rooms.append((await node_of(one).create_room(identity, "friends", members)).id)
+
+    await one.host.run(make)
+    await quiet(town)
+    random = world.host("chance").random
+    links = list(town.links_given.values())
+    for _ in range(6):
+        await says(other, one, *(anything(random, rooms, links) for _ in range(12)))
+        await asyncio.sleep(5)
+    await tells(town, third, one, "still there?")
+    await tells(town, one, third, "yes")
+    died = {name: each.last_error for name, each in node_of(one)._supervisor.reports.items()}
+    assert not any(died.values()), died
