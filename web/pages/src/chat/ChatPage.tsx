@@ -8,8 +8,6 @@ import { ChatProvider, openDesk, useChatOf } from "./useChat";
 import { usePlace } from "./usePlace";
 import type { Place } from "./usePlace";
 
-const NOT_ALLOWED = 12001;
-
 export function ChatPage(): ReactNode {
   const [desk] = useState(openDesk);
   const chat = useChatOf(desk);
@@ -21,7 +19,7 @@ export function ChatPage(): ReactNode {
     document.title = unread > 0 ? `(${unread}) Chat · Holdfast` : "Chat · Holdfast";
   }, [unread]);
 
-  if (state.status === "ended" && state.error?.code === NOT_ALLOWED) return <NoKey />;
+  if (chat.isLocked) return <NoKey />;
   if (board !== null && board.me.length === 0) return <ChatProvider value={chat}><FirstRun /></ChatProvider>;
   return (
     <ChatProvider value={chat}>

@@ -180,10 +180,14 @@ interface SureProps {
   readonly onSure: () => void;
 }
 
+const CALM_MS = 300;
+
 /** A button that asks once more, in its own place. */
 function Sure({ label, sure, onSure }: SureProps): ReactNode {
   const [isAsked, setIsAsked] = useState(false);
+  // Not at once: what moved between the press and the release of a click elsewhere would swallow that click.
+  const calmDown = (): void => void setTimeout(() => setIsAsked(false), CALM_MS);
   return isAsked
-    ? <button type="button" className="button button--danger" onClick={onSure} onBlur={() => setIsAsked(false)}>{sure}</button>
+    ? <button type="button" className="button button--danger" onClick={onSure} onBlur={calmDown}>{sure}</button>
     : <button type="button" className="link" onClick={() => setIsAsked(true)}>{label}</button>;
 }

@@ -4,12 +4,13 @@ import type { SessionState } from "@holdfast/client";
 import { useSession } from "@holdfast/react";
 import { isRecord } from "../shared/store";
 import { api } from "./api";
-import { pageKey } from "./key";
+import { keepKey, pageKey } from "./key";
 import type { Board, Talk, Wish } from "./types";
 import { newId, Uploads } from "./uploads";
 import type { Upload } from "./uploads";
 
 const AGAIN_MS = 500;
+const NOT_ALLOWED = 12001;
 
 /** The page's program: one session with the node's program, and what is uploaded to it. */
 export interface Desk {
@@ -21,6 +22,8 @@ export interface Chat {
   readonly session: Session;
   readonly state: SessionState;
   readonly board: Board | null;
+  /** The page's key is none, or is not good any more. */
+  readonly isLocked: boolean;
   /** Newest first. */
   readonly talks: readonly Talk[];
   readonly uploads: readonly Upload[];
@@ -48,9 +51,10 @@ function revisionOf(state: SessionState): number | null {
   return isRecord(value) && typeof value["revision"] === "number" ? value["revision"] : null;
 }
 
-/** The board whose revision the program told last; the one before it until that is here. */
-function useBoard(state: SessionState): Board | null {
+/** The board whose revision the program told last; the one before it until that is here. And whether it is shown to us. */
+function useBoard(state: SessionState): readonly [Board | null, boolean] {
   const [board, setBoard] = useState<Board | null>(null);
+  const [isLocked, setIsLocked] = useState(false);
   const [tries, setTries] = useState(0);
   const wanted = revisionOf(state);
   const known = board?.revision ?? null;
@@ -61,10 +65,14 @@ function useBoard(state: SessionState): Board | null {
     let timer: ReturnType<typeof setTimeout> | undefined;
     api.board().then(
       (found) => {
+        keepKey();
         if (!isOver) setBoard(found);
       },
-      () => {
-        if (!isOver) timer = setTimeout(() => setTries((count) => count + 1), AGAIN_MS);
+      (error: unknown) => {
+        // A session of before is resumed without the key; what it may see is asked for with it.
+        if (isOver) return;
+        if ((error as { code?: unknown }).code === NOT_ALLOWED) setIsLocked(true);
+        else timer = setTimeout(() => setTries((count) => count + 1), AGAIN_MS);
       },
     );
     return () => {
@@ -72,7 +80,7 @@ function useBoard(state: SessionState): Board | null {
       clearTimeout(timer);
     };
   }, [wanted, known, isReachable, tries]);
-  return board;
+  return [board, isLocked || (state.status === "ended" && state.error?.code === NOT_ALLOWED)];
 }
 
 function byTime(a: Talk, b: Talk): number {
@@ -81,7 +89,7 @@ function byTime(a: Talk, b: Talk): number {
 
 export function useChatOf({ session, uploads }: Desk): Chat {
   const state = useSession(session);
-  const board = useBoard(state);
+  const [board, isLocked] = useBoard(state);
   useEffect(() => {
     session.start();
     uploads.resume().catch(() => undefined);
@@ -105,7 +113,7 @@ export function useChatOf({ session, uploads }: Desk): Chat {
     files.map((file) => uploads.add(file, to)).filter((problem) => problem !== null).join(" "), [uploads]);
   const roster = board?.roster ?? {};
   return {
-    session, state, board, say, read, attach,
+    session, state, board, isLocked, say, read, attach,
     talks: Object.values(roster).sort(byTime),
     uploads: useSyncExternalStore(uploads.subscribe, () => uploads.all),
     cancelUpload: (id) => uploads.cancel(id),
