@@ -269,3 +269,25 @@ def test_what_a_run_leaves_behind_does_not_slow_the_later_ones_down() -> None:
     for seed in range(100):
         assert attempt(dies_with_a_task, seed=seed).error is None
     assert len(asyncio.tasks._all_tasks) - before < 100  # type: ignore[attr-defined]
+
+
+def test_what_a_dying_block_begins_after_a_failure_begins_in_the_simulation() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def scenario(world):
+        async def program():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended = asyncio.gather(asyncio.sleep(0))
+                loops.append(ended.get_loop())
+                await ended
+
+        world.host("one").spawn(program)
+        await asyncio.sleep(1)
+        loops.append(asyncio.get_running_loop())
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        run(scenario)
+    assert len(set(loops)) == 1, "no real loop was made for it"
