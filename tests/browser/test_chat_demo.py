@@ -8,11 +8,13 @@ import re
 import signal
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import FilePayload, expect
 
+from holdfast.apps.chat.demo import DemoGateways
 from tests.browser.stage import DESK, PHONE, SHOTS
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class Window:
         line = self.by("line").filter(has_text=text)
         pattern = re.compile(f"^({'|'.join(states)})$")
         await expect(line).to_have_attribute("data-state", pattern, timeout=PATIENCE_MS)
+
+    async def opens(self, name: str) -> None:
+        """Choose a conversation; on a phone the list is another page."""
+        await self.page.locator(f'[data-name="{name}"]').click(timeout=PATIENCE_MS)
 
     async def hears(self, text: str) -> None:
         line = self.by("line").filter(has_text=text)
@@ -91,6 +97,182 @@ async def a_demonstration(folder: Path) -> AsyncIterator[list[str]]:
                 process.send_signal(signal.SIGINT)
                 await process.communicate()
         assert process.returncode == 0, (folder / "demo.log").read_text()
+
+
+@asynccontextmanager
+async def a_third_one(folder: Path) -> AsyncIterator[str]:
+    """Somebody with a program of her own on the same gateways; yields the link of her window."""
+    gateways = [
+        word for address in DemoGateways(folder / "data").addresses for word in ("--gateway", address)
+    ]  # fmt: skip
+    with (folder / "third.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "holdfast.cli.main", "chat", *gateways),
+            *("--no-window", "--data", str(folder / "third")),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=os.environ | {"HOLDFAST_PASSPHRASE": "a sentence for keys"},
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(MINUTE):
+                line = await process.stdout.readuntil(b"#")
+                rest = await process.stdout.readline()
+            yield re.findall(r"(http\S+)", (line + rest).decode())[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+        assert process.returncode == 0, (folder / "third.log").read_text()
+
+
+@pytest.mark.timeout(300)
+async def test_a_room_of_three_an_attachment_and_what_is_seen_of_both(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """On real nodes: an attachment of 1 MB goes on after a reload and a killed gateway; all else as a user does it."""
+    async with AsyncExitStack() as stack:
+        links = await stack.enter_async_context(a_demonstration(tmp_path))
+        links.append(await stack.enter_async_context(a_third_one(tmp_path)))
+        faults: list[str] = []
+        windows = []
+        for link, size in zip(links, (DESK, PHONE, DESK), strict=True):
+            context = await browser.new_context(viewport=size, has_touch=size is PHONE)  # type: ignore[arg-type]
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.set_default_timeout(PATIENCE_MS)
+            await page.goto(link)
+            windows.append(Window(page))
+        ada, bob, eve = windows
+        await meets(eve, ada)
+        await a_room(ada, bob, eve)
+        await what_is_found(ada)
+        await words_and_receipts(ada, bob)
+        await an_attachment(ada, bob)
+        await one_page_at_a_time(ada, links[0])
+        await she_leaves(ada, eve)
+        assert faults == []
+
+
+async def meets(guest: Window, host: Window) -> None:
+    """Begin with nothing: a name, then an invitation."""
+    await guest.by("my-name").fill("Eve")
+    await guest.by("start").click()
+    await expect(guest.by("main")).to_contain_text("Nobody is here yet")
+    await host.by("new").click()
+    await host.by("new-invite").click()
+    await host.by("invite-name").fill("Eve")
+    await host.by("make-link").click()
+    link = await host.by("made-link").input_value()
+    await host.by("close").click()
+    await guest.by("main").get_by_test_id("way-accept").click()
+    await guest.by("accept-link").fill(link)
+    await guest.by("accept-name").fill("Ada")
+    await guest.by("accept").click()
+    await guest.says("it is I")
+    await guest.is_told("it is I", "delivered", "read")
+
+
+async def a_room(ada: Window, bob: Window, eve: Window) -> None:
+    """Each hears both others, who did not know each other before."""
+    await ada.by("new").click()
+    await ada.by("new-room").click()
+    await ada.by("room-name").fill("Tea at five")
+    for box in await ada.page.get_by_role("checkbox").all():
+        await box.check()
+    await ada.by("open-room").click()
+    await ada.says("who brings the cake?")
+    for guest in (bob, eve):
+        await guest.opens("Tea at five")
+        await guest.hears("who brings the cake?")
+    await bob.says("I do")
+    await eve.says("then I bring the tea")
+    for each in (ada, bob, eve):
+        await each.hears("I do")
+        await each.hears("then I bring the tea")
+    await ada.is_told("who brings the cake?", "delivered")
+    await ada.shot("demo-room")
+    await bob.shot("demo-room-phone")
+
+
+async def what_is_found(ada: Window) -> None:
+    await ada.by("search").fill("CAKE")
+    await expect(ada.by("found")).to_have_count(1)
+    await ada.by("found").click()
+    await expect(ada.by("line").filter(has_text="cake")).to_be_visible()
+    await ada.by("search").fill("nothing of the kind")
+    await expect(ada.by("talks")).to_contain_text("Nothing found.")
+    await ada.by("search").fill("")
+
+
+async def words_and_receipts(ada: Window, bob: Window) -> None:
+    await ada.opens("Bob")
+    await bob.by("back").click()
+    await bob.opens("Ada")
+    words = []
+    for each in (ada, bob):
+        await each.by("talk-card").click()
+        words.append(await each.by("safety-words").inner_text())
+        await each.by("close").click()
+    assert words[0] == words[1] != ""
+    await ada.says("read me")
+    await bob.hears("read me")
+    await ada.is_told("read me", "read")
+
+
+async def an_attachment(ada: Window, bob: Window) -> None:
+    """Reloaded while it is read in, and a gateway dies while it is on its way."""
+    content = os.urandom(1_000_000)
+    file = FilePayload(name="photos.zip", mimeType="application/zip", buffer=content)
+    await ada.by("picker").set_input_files(file)
+    await expect(ada.by("upload").or_(ada.by("file"))).to_be_visible()
+    await ada.page.reload()
+    await ada.does("kill", 1)
+    await expect(bob.by("file")).to_have_attribute("data-there", "true", timeout=PATIENCE_MS)
+    async with bob.page.expect_download() as download:
+        await bob.by("save").click()
+    assert (await (await download.value).path()).read_bytes() == content
+    await expect(ada.by("file")).to_have_attribute("data-there", "true", timeout=PATIENCE_MS)
+    await ada.does("revive", 1)
+    await ada.verdict("3 of 3 gateways")
+
+
+async def one_page_at_a_time(ada: Window, link: str) -> None:
+    """The newest page is live, an older one says so; with a wrong key there is none."""
+    second = await ada.page.context.new_page()
+    await second.goto(link)
+    await ada.by("use-here").click()
+    await expect(second.get_by_test_id("use-here")).to_be_visible(timeout=PATIENCE_MS)
+    await second.goto("about:blank")
+    await second.goto(f"{link[:-6]}AAAAAA")
+    await expect(second.get_by_test_id("no-key")).to_be_visible(timeout=PATIENCE_MS)
+    await second.close()
+    await ada.page.reload()  # the wrong key has not taken the place of the good one
+    await expect(ada.by("talks")).to_contain_text("Bob", timeout=PATIENCE_MS)
+
+
+async def she_leaves(ada: Window, eve: Window) -> None:
+    """Who is in a room with somebody leaves it before she removes him; he is told when nothing can be left for her."""
+    await eve.opens("Ada")
+    await eve.by("talk-card").click()
+    await eve.page.get_by_text("Remove this contact").click()
+    await eve.page.get_by_text("Really remove").click()
+    await expect(eve.page.get_by_role("alert").filter(has_text="Tea at five")).to_be_visible()
+    await eve.by("close").click()
+    await eve.opens("Tea at five")
+    await eve.by("talk-card").click()
+    await eve.page.get_by_text("Leave this room").click()
+    await eve.page.get_by_text("Really leave").click()
+    await eve.opens("Ada")
+    await eve.by("talk-card").click()
+    await eve.page.get_by_text("Remove this contact").click()
+    await eve.page.get_by_text("Really remove").click()
+    await expect(eve.page.locator('[data-name="Ada"]')).to_have_count(0)
+    await eve.shot("demo-removed")
+    await ada.opens("Eve")
+    await ada.says("are you there?")
+    await ada.verdict("1 message could not be left at a gateway yet")
+    await ada.shot("demo-stuck")
 
 
 async def test_two_people_talk_within_a_minute_and_killed_gateways_lose_nothing(
