@@ -149,6 +149,7 @@ def figure(exported: str, name: str) -> float:
 
 
 async def test_its_operator_sees_how_much_and_how_well_and_never_who(tmp_path: Path) -> None:
+    """Threat model P9: in all that can be asked for, and in the log at its most talkative, nobody is named."""
     key, token = MailboxKey(sha256(b"key").digest()), sha256(b"token").digest()
     envelope, body = sha256(b"id").digest()[:16], sha256(b"body").digest()
     async with running(tmp_path / "g", "--http", "0", log_level="debug") as gateway:
@@ -209,8 +210,10 @@ def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
         said = refused("--port", port, "--data", str(tmp_path / "g"))
         assert f"cannot listen on 127.0.0.1:{port}" in said
         assert "Another program may have the port" in said
-        said = refused("--port", "0", "--data", str(tmp_path / "g"), "--http", port)
-        assert "give another --http" in said
+        for http in (port, f"127.0.0.1:{port}"):
+            said = refused("--port", "0", "--data", str(tmp_path / "g"), "--http", http)
+            assert f"Cannot listen on 127.0.0.1:{port}" in said
+            assert "give another --http" in said
 
 
 def test_a_folder_that_another_gateway_uses_is_told_with_its_process(tmp_path: Path) -> None:

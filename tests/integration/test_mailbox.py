@@ -125,6 +125,7 @@ async def start(folder: Path, port: int) -> tuple[asyncio.subprocess.Process, Ga
 async def test_killed_among_deposits_a_gateway_has_all_that_it_answered_and_is_the_same(
     tmp_path: Path,
 ) -> None:
+    """Threat model P8: what a deposit was told to be kept is handed out; key, mailbox and token are as they were."""
     port, chance = free_port(), random.Random(7)
     process, address = await start(tmp_path / "g", port)
     kept: set[bytes] = set()

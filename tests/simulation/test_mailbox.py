@@ -198,6 +198,7 @@ async def deaths(world: Simulation) -> None:
 async def test_what_was_answered_is_handed_over_and_after_its_acknowledgement_never_again(
     world: Simulation,
 ) -> None:
+    """Threat model P8: whatever dies, and however."""
     await deaths(world)
 
 

@@ -166,7 +166,9 @@ async def _gateway(settings: GatewaySettings, around: Surroundings) -> None:
 
 
 async def _router(settings: RouterSettings, around: Surroundings) -> None:
-    listener = None if around.port is None else inherited() or listen(around.host, around.port)
+    listener = None
+    if around.port is not None:
+        listener = inherited() or listen(around.host, around.port, option="--http-port")
     world, shutdown = RealWorld(), ShutdownManager()
     async with AsyncExitStack() as stack:
         database = Database(around.data / ROUTER_FILE, ROUTER_TABLES)
