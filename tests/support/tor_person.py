@@ -26,7 +26,7 @@ from holdfast.storage import Database
 from tests.support.chat_process import Log, meet, report
 
 PATIENT = OVER_TOR.mailbox
-"""Everything is as over any Tor, but that nobody wants to wait a minute for the next attempt."""
+"""Everything is as over any Tor, but that nobody here waits a minute for the next attempt, or half of one for this."""
 
 CONTROL = "localhost"
 """Looked up at the beginning, to show that a look-up is seen."""
@@ -108,7 +108,9 @@ async def live(folder: Path, name: str, other: str, proxy: str, gateways: list[s
         mode=Mode.TOR,
         proxy=proxy,
         places=len(gateways),
-        mailbox=replace(PATIENT, connection=replace(PATIENT.connection, max_delay=2.0)),
+        mailbox=replace(
+            PATIENT, connection=replace(PATIENT.connection, max_delay=2.0, connect_timeout=10.0)
+        ),
         retry_max=2.0,
     )
     async with (

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from holdfast.connection import Quality, StateChange
+    from holdfast.connection import Endpoint, Quality, StateChange
     from holdfast.mailbox.address import GatewayAddress
     from holdfast.mailbox.key import MailboxKey
     from holdfast.mailbox.path import GatewayPath
@@ -59,6 +59,8 @@ log = logging.getLogger("holdfast.mailbox")
 
 OnEnvelope = Callable[[bytes, bytes, bytes], object]
 OnUnreadable = Callable[[bytes, ResilienceError], object]
+
+TRYING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.RECONNECTING})
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -99,7 +101,6 @@ class MailboxClient:
         self._on_envelope = on_envelope
         self._on_unreadable = on_unreadable
         self._world: World = RealWorld() if world is None else world
-        self._lane = self._world.new_id()
         self._reading: dict[object, Line] = {}
         self._writing: dict[object, Line] = {}
         self._wanted: dict[bytes, MailboxKey] = {}
@@ -318,9 +319,8 @@ class MailboxClient:
 
     def hurry(self) -> None:
         """There is a reason to hope: what waits for its next attempt makes it now."""
-        trying = {ConnectionState.CONNECTING, ConnectionState.RECONNECTING}
         for line in (*self._reading.values(), *self._writing.values()):
-            if line.connection.state in trying:
+            if line.connection.state in TRYING:
                 line.connection.probe()
 
     def statistics(self) -> dict[str, object]:
@@ -341,37 +341,40 @@ class MailboxClient:
         place = alone or (mailbox if self.settings.is_isolated else ALL)
         line = lines.pop(place, None)
         if line is None:
-            line = self._new_line(place, is_reading=lines is self._reading)
+            line = self._new_line(is_reading=lines is self._reading)
         lines[place] = line  # the one used last is the last
         if lines is self._writing and len(lines) > limits.MAILBOX_LINES_MAX:
             oldest = next(iter(lines))
             self._later(lines.pop(oldest).close())
         return line
 
-    def _new_line(self, place: object, *, is_reading: bool) -> Line:
-        # A lane says nothing but that it is another one: who reads and who writes never share one.
-        lane = self._world.new_id() if place is not ALL or not is_reading else self._lane
+    def _new_line(self, *, is_reading: bool) -> Line:
         path = self._path if is_reading else self._writing_path
-        endpoint = path.endpoint(
-            self.gateway, self._world, lane=lane, is_plain=self.settings.is_plain
-        )
+        lane = self._world.new_id()
         line = Line(
-            endpoint,
+            self._endpoint(path, lane),
             self.settings,
             name=f"{self.gateway.name} {'reading' if is_reading else 'writing'} {lane[:4]}",
             world=self._world,
             is_reading=is_reading,
             on_ready=lambda: self._renew(line),
             on_push=self._pushed,
-            on_change=self._changed,
+            on_change=lambda change: self._changed(line, path, change),
         )
         self._monitor.watch(line.connection)
         return line
 
-    def _changed(self, change: StateChange) -> None:
+    def _endpoint(self, path: GatewayPath, lane: str) -> Endpoint:
+        """Say where to connect to. A lane says nothing but that it is another one: no two connections share one."""
+        return path.endpoint(self.gateway, self._world, lane=lane, is_plain=self.settings.is_plain)
+
+    def _changed(self, line: Line, path: GatewayPath, change: StateChange) -> None:
         if change.new is ConnectionState.RECONNECTING and change.old is ConnectionState.CONNECTED:
-            for line in (*self._reading.values(), *self._writing.values()):
-                line.doubt()  # the gateway is one: what has broken here may have broken there in silence
+            for each in (*self._reading.values(), *self._writing.values()):
+                each.doubt()  # the gateway is one: what has broken here may have broken there in silence
+        if path.has_lanes and change.new in TRYING and change.reason is not None:
+            # Tor would build on the circuit that it has for this lane, and that may be what is broken.
+            line.connection.reroute(self._endpoint(path, self._world.new_id()))
         for listener in self._listeners:
             listener(change)
 

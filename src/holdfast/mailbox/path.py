@@ -13,7 +13,7 @@ innermost layer, so whoever is in between sees its bytes and nothing in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from holdfast.connection import Endpoint
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 class GatewayPath(Protocol):
-    """A way to gateways."""
+    """A way to gateways.
+
+    Attributes:
+        has_lanes: another lane is another way, which may work where this one does not.
+    """
+
+    has_lanes: ClassVar[bool]
 
     def endpoint(
         self, gateway: GatewayAddress, world: World, *, lane: str, is_plain: bool = False
@@ -48,6 +54,8 @@ class GatewayPath(Protocol):
 @dataclass(frozen=True, slots=True)
 class Direct:
     """Straight to the gateway, which sees our address."""
+
+    has_lanes: ClassVar[bool] = False
 
     def endpoint(
         self,
@@ -72,6 +80,7 @@ class TwoHop:
         piping: the other gateway; it must have the one we want on its list.
     """
 
+    has_lanes: ClassVar[bool] = False
     piping: GatewayAddress
 
     def endpoint(
@@ -95,6 +104,7 @@ class Socks:
             a circuit of its own for each (``IsolateSOCKSAuth``).
     """
 
+    has_lanes: ClassVar[bool] = True
     proxy: str
 
     def __post_init__(self) -> None:
