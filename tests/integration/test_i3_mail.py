@@ -16,7 +16,7 @@ from holdfast.apps.i3.api import MIGRATIONS as API_MIGRATIONS
 from holdfast.apps.i3.api import Api, line_listener
 from holdfast.apps.i3.client import ApiError, I3Client
 from holdfast.apps.i3.errors import I3Code, I3Error
-from holdfast.apps.i3.gateway import RouterAddress, events
+from holdfast.apps.i3.gateway import RouterAddress, _past, events
 from holdfast.apps.i3.gateway.oob import OobClient
 from holdfast.apps.i3.gateway.requests import Kind
 from holdfast.apps.i3.router import Router, RouterSettings
@@ -153,6 +153,20 @@ async def test_a_letter_that_waits_survives_a_restart_of_its_gateway(tmp_path: P
             await until(lambda: harbour.statistics()["letters_waiting"] == 0, "none waits")
             assert {row.subject for row in await keep.mail.list("bo")} == {"1", "2"}
             assert await harbour.mail.send("3", "", from_user="ann", to=BO) > second
+
+
+async def test_a_mud_that_gives_no_tokens_is_told_that_a_letter_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "ANNOUNCED_BEFORE", 0.1)
+    async with two(tmp_path) as place:
+        await place.goes()
+        await place.comes(services={"tell": 1})
+        await until(lambda: "auth" not in place.harbour.muds["Old Keep"].services, "it is seen")
+        await place.harbour.mail.send("s", "b", from_user="ann", to=BO)
+        await place.keep_heard.next(events.MailReceived)
+        await place.arrived()
+        assert len(await place.keep.mail.list("bo")) == 1
 
 
 async def test_a_letter_whose_acknowledgement_is_lost_comes_again_and_is_kept_once(

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 SENDER: Final = "i3 mail "
 """How a mud is called in the inbox that knows which letters came."""
 
+LONGEST: Final = 2**62
+"""A number that takes as many bytes as any of a letter, to see whether it fits into a packet."""
+
 
 class _NobodyError(Exception):
     """No name of a letter could be served, so it need not be known again: the same answer follows from the same names.
@@ -115,8 +118,7 @@ class Letters:
         Cancelled: it is sent or not; which, is not known.
         """
         self._require_mail()
-        desk = self._desk
-        now = desk.world.wall_now()
+        now = self._desk.world.wall_now()
         draft = Draft(
             checked_user(from_user),
             addressed(to, self._mud),
@@ -132,9 +134,13 @@ class Letters:
                 f"A letter goes to 1 to {limits.MAIL_RECIPIENTS_MAX} users; this one to {count}."
             )
             raise I3Error(I3Code.NAME_INVALID, message)
+        return await self._sent(draft, now)
+
+    async def _sent(self, draft: Draft, now: float) -> int:
+        """Keep a letter for the muds that it goes to, and put it into boxes here; return its number."""
         others = [mud for mud in draft.muds if mud != self._own]
         for mud in others:
-            _body(draft.packet(mud, 2**31))
+            _body(draft.packet(mud, LONGEST))
         at_ms, is_local = int(now * 1000), self._own in draft.muds
 
         def job(connection: sqlite3.Connection) -> tuple[int, Stored | None]:
@@ -146,7 +152,7 @@ class Letters:
 
         self.post.reserve(others)
         try:
-            number, stored = await desk.database.write(job)
+            number, stored = await self._desk.database.write(job)
         except BaseException:
             self.post.release(others)
             raise
@@ -156,7 +162,7 @@ class Letters:
             for user in stored.failed:
                 text = NOT_TO.format(mud=self._own, user=user)
                 letter = draft.packet(self._own, number)
-                desk.tell(told("unk-user", text, letter, self._own, user))
+                self._desk.tell(told("unk-user", text, letter, self._own, user))
         return number
 
     async def list(self, user: str, after: int = 0, limit: int = 50) -> tuple[LetterRow, ...]:

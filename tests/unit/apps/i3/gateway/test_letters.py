@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tomllib
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.errors import Fault, I3Code, I3Error, PacketError
 from holdfast.apps.i3.gateway import (
+    MIGRATIONS,
     GatewaySettings,
     Post,
     Recipient,
@@ -25,9 +27,12 @@ from holdfast.apps.i3.gateway.letter import Draft, addressed, arrived
 from holdfast.apps.i3.gateway.oob.conversation import Admit, Conversation, Do, HangUp, Say
 from holdfast.apps.i3.mudmode import packet
 from holdfast.apps.i3.mudmode import packets as packets_of
+from holdfast.cli.i3 import _settings
+from holdfast.storage import Database, Durability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OWN = "Harbour"
 MUDS = st.sampled_from(["Harbour", "Old Keep", "Third"])
@@ -261,3 +266,22 @@ def test_posts_have_numbers_that_grow_and_threads_that_are_known(
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"letter|group"):
         GatewaySettings(mud_name=OWN, routers=(RouterAddress("*hub", "hub", 1),), **wrong)
+
+
+def test_a_file_of_settings_may_offer_mail_and_news() -> None:
+    found = tomllib.loads(
+        'mail = true\nmail_users = ["Ann"]\nmail_ttl = 86400\nnews_groups = ["lpc", "trade"]\n'
+    )
+    made = _settings("Harbour", ["*hub=127.0.0.1:8787"], found)
+    assert (made.mail, made.mail_users, made.mail_ttl) == (True, ("Ann",), 86_400.0)
+    assert made.news_groups == ("lpc", "trade")
+
+
+async def test_a_gateway_of_yesterday_gets_the_new_tables(tmp_path: Path) -> None:
+    file = tmp_path / "i3.db"
+    old = {**MIGRATIONS, "i3_gateway": store.SCHEMA[:1]}
+    async with Database(file, old, durability=Durability.PROCESS_DEATH) as database:
+        await database.execute(store.SET_VALUE, ("mud_name", OWN))
+    async with Database(file, MIGRATIONS, durability=Durability.PROCESS_DEATH) as database:
+        assert await database.fetch_all("SELECT value FROM i3_value") == [(OWN,)]
+        assert await database.fetch_all("SELECT * FROM i3_letter, i3_post") == []
