@@ -196,6 +196,12 @@ OOB_WRITE_QUEUE_MAX: Final = 1024 * 1024
 OOB_FILE_BYTES_MAX: Final = 200 * 1024
 """Bytes of a file out of band: it has to fit into one packet (result -2 or -3)."""
 
+OOB_ASKED_RATE: Final = 3.0
+"""Questions a second to one mud out of band in the long run: less than ``ANSWERS_RATE`` (it waits for its turn)."""
+
+OOB_ASKED_BURST: Final = 12
+"""Such questions at once after a rest."""
+
 OOB_FILES_MAX: Final = 1000
 """Files of a folder into which others may put some (result -3)."""
 

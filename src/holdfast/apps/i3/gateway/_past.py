@@ -9,12 +9,13 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from holdfast.apps.i3 import packets
+from holdfast.apps.i3 import limits, packets
 from holdfast.apps.i3.errors import I3Code, I3Error
 from holdfast.apps.i3.gateway._sender import away
 from holdfast.apps.i3.gateway.oob import OobClient
 from holdfast.apps.i3.gateway.pacing import Priority
 from holdfast.apps.i3.gateway.requests import Kind
+from holdfast.resilience import RateLimitConfig, RateLimiter
 
 if TYPE_CHECKING:
     from holdfast.apps.i3.gateway._asking import Asking
@@ -41,6 +42,15 @@ class Past:
         self._desk = desk
         self._sender = sender
         self._asking = asking
+        self._rate = RateLimiter(
+            RateLimitConfig(
+                limits.OOB_ASKED_BURST,
+                limits.OOB_ASKED_BURST / limits.OOB_ASKED_RATE,
+                limits.OOB_ASKED_BURST,
+            ),
+            keys_max=limits.MUDS_MAX,
+            name="questions out of band",
+        )
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ask(self, mud: Mud, request: OobPacket | Packet, what: str) -> Reply:
@@ -60,6 +70,9 @@ class Past:
         own, settings = self._desk.settings.mud_name, self._desk.settings
         turn = self._turns.setdefault(mud.name, asyncio.Lock())
         async with turn:
+            if wait := self._rate.check(mud.name, now=self._desk.now()):
+                await asyncio.sleep(wait)  # it answers so many and no more
+                self._rate.check(mud.name, now=self._desk.now())
             token = await self._token(mud, own, what)
             client = OobClient(own, mud.name, mud.host, mud.tcp_port, token)
             return await client.ask(request, settings.request_timeout)

@@ -29,6 +29,7 @@ from holdfast.apps.i3.mudmode import packet
 from holdfast.apps.i3.mudmode import packets as packets_of
 from holdfast.cli.i3 import _settings
 from holdfast.storage import Database, Durability
+from tests.unit.apps.i3.test_lpc import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +179,37 @@ def test_nobody_asks_in_the_name_of_another_mud(name: str) -> None:
     assert isinstance(said, Say)
     assert isinstance(said.packet, packets.OobError)
     assert (said.packet.code, end) == (Fault.NOT_ALLOWED, HangUp())
+
+
+def near(value: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(st.just(value), st.just(value), VALUES)
+
+
+LIKE_A_LETTER = st.builds(
+    lambda *fields: ["mail", *fields],
+    near(7), near("ann"), st.one_of(near({OWN: ["bo"]}), st.dictionaries(st.just(OWN), VALUES)), near({}), near([]),
+    near(5), near("s"), near("b"),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(LIKE_A_LETTER)
+def test_whatever_comes_as_a_letter_is_kept_or_refused_and_never_a_crash(value: Any) -> None:
+    (sent,) = packets_of(packet(value)).values
+    effects = begun(*ALL).received(sent)
+    if not isinstance(effects[0], Do):
+        assert effects[-1] == HangUp()
+        return
+    assert isinstance(effects[0].request, packets.Mail)
+    with closing(sqlite3.connect(":memory:")) as tables:
+        tables.executescript(store.SCHEMA[1])
+        try:
+            letter = arrived(effects[0].request, "Old Keep", OWN)
+        except PacketError:
+            return
+        stored = mail_store.add(tables, letter, known=frozenset(), at_ms=0)
+        assert set(stored.users) == set(letter.users)
+        packet(packets.write(packets.MailAck(failed={effects[0].request.id: stored.failed})))
 
 
 # --- where it is kept -----------------------------------------------------------------------------
