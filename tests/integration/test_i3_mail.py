@@ -9,6 +9,7 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from holdfast.apps.i3 import limits, packets
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from holdfast.apps.i3.gateway import Gateway
+    from holdfast.apps.i3.gateway import Gateway, Mud
     from tests.support.i3_network import Heard
 
 BO = [("Old Keep", "Bo")]
@@ -290,6 +291,33 @@ async def test_too_many_letters_and_too_many_muds_are_refused_with_a_time_to_try
             monkeypatch.undo()
         assert place.figure("letters_waiting") == 1
         assert await place.harbour.mail.list("ann") == (), "nothing of it was sent"
+
+
+async def test_letters_to_deaf_muds_do_not_hold_up_what_waits_for_the_router(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    async def never(_: object, mud: Mud, *__: object) -> None:
+        asked.add(mud.name)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(_past.Past, "ask", never)
+    async with two(tmp_path) as place:
+        known = place.harbour._desk.machine.muds.muds
+        deaf = [f"Deaf {number}" for number in range(limits.MAIL_MUDS_MAX)]
+        for name in deaf:
+            known[name] = msgspec.structs.replace(known["Old Keep"], name=name)
+        await place.harbour.mail.send("s", "", from_user="ann", to=[(name, "bo") for name in deaf])
+        await until(lambda: asked == set(deaf), "all of them are being asked")
+        tell = packets.Tell(
+            from_mud="Harbour", from_user="ann", to_mud="Old Keep", to_user="bo", visname="Ann", text="hi"
+        )  # fmt: skip
+        await place.harbour._queue.put(place.harbour._sender.parcel(tell, "m1"))
+        assert (await place.keep_heard.next(events.TellReceived)).message == "hi"
+        with pytest.raises(I3Error) as refused:
+            await place.harbour.mail.send("s", "", from_user="ann", to=BO)
+        assert refused.value.code == I3Code.QUEUE_FULL
 
 
 async def test_without_mail_nothing_is_offered_taken_or_sent(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ class OobClient:
                 await writer.drain()
                 answer = await self._answer(reader, framing)
                 if isinstance(answer, packets.OobError | packets.ErrorPacket):
-                    raise self._failed(f"refuses: {answer.message or answer.code}", answer.code)
+                    why = (answer.message or answer.code).rstrip(".")
+                    raise self._failed(f"refuses: {why}", answer.code)
                 if wanted is not None and not isinstance(answer, wanted):
                     raise self._failed("answered out of turn")
             writer.write(framing.encode(packet(packets.write(packets.OobEnd(mud=self._own)))))
