@@ -332,6 +332,10 @@ NODE_KEYS_KEPT: Final = 256
 NODE_TAKEN_MAX: Final = 256
 """Envelopes that are opened and stored in one transaction (others wait for the next)."""
 
+NODE_ACKNOWLEDGEMENTS_MAX: Final = 256
+"""Acknowledgements to gateways that are under way (past it, one that a gateway refuses for now is not made again: its
+envelopes come once more with the next connection)."""
+
 NODE_ARRIVED_BYTES_MAX: Final = 16 * 1024 * KIB
 """Bytes of envelopes that came and are not stored yet; gateways are not read from until half of them are."""
 

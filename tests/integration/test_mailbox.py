@@ -8,16 +8,18 @@ import random
 import sqlite3
 import ssl
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from holdfast import limits
 from holdfast.errors import (
     ErrorCode,
     MailboxFullError,
     MailboxUnknownError,
     ResilienceError,
+    StorageError,
 )
 from holdfast.mailbox import (
     Direct,
@@ -26,19 +28,24 @@ from holdfast.mailbox import (
     MailboxClient,
     MailboxKey,
 )
+from holdfast.mailbox import store as mailbox_store
 from holdfast.mailbox.gateway import Gateway
+from holdfast.mailbox.record import Acknowledged
 from holdfast.mailbox.store import MIGRATIONS
 from holdfast.mailbox.tls import CERTIFICATE, make_certificate, pin_of_file, server_context
 from holdfast.mailbox.wire import Done, Refused
+from holdfast.node import Mode
 from holdfast.storage import Database, Durability
 from tests.integration.test_failures import in_a_mount
-from tests.support.nodes import until
+from tests.support.nodes import World, befriend, until
 from tests.support.processes import free_port
 from tests.support.raw_mailbox import RawClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from holdfast.mailbox.record import Kept, Note
 
 KEY, OTHER = MailboxKey(b"k" * 32), MailboxKey(b"o" * 32)
 TOKEN = b"t" * 32
@@ -163,6 +170,50 @@ async def test_killed_among_deposits_a_gateway_has_all_that_it_answered_and_is_t
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def envelopes_in(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM envelope").fetchone()[0])
+
+
+class FullForAcknowledgements:
+    """A disk that has no room for so many of them."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, times: int) -> None:
+        self.left = times
+        self._submit = mailbox_store.submit
+        patch.setattr(mailbox_store, "submit", self.submit)
+
+    def submit(self, database: Database, notes: Sequence[Note]) -> asyncio.Future[list[Kept]]:
+        if self.left and any(isinstance(note, Acknowledged) for note in notes):
+            self.left -= 1
+            raise StorageError("The disk is full.", retry_after=0.05)
+        return self._submit(database, notes)
+
+
+@pytest.mark.parametrize("is_bounded", [False, True], ids=["made again", "past the bound"])
+async def test_what_a_full_disk_kept_of_an_acknowledged_message_is_acknowledged_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_bounded: bool
+) -> None:
+    """On the same connection, or it would count as unread while that lives, and at many nothing new would come; past
+    the bound of those that wait with the next connection."""
+    async with World(tmp_path, gateways=1) as world:
+        (gateway,) = world.gateways
+        people = [await world.person(name, mode=Mode.DIRECT) for name in ("ann", "bob")]
+        ann, bob = people
+        await befriend(ann, bob)
+        await until(lambda: envelopes_in(gateway.folder) == 0)
+        if is_bounded:
+            monkeypatch.setattr(limits, "NODE_ACKNOWLEDGEMENTS_MAX", 0)
+        disk = FullForAcknowledgements(monkeypatch, 1 if is_bounded else 3)
+        await ann.node.send(ann.contact("bob"), "hello")
+        await until(lambda: bob.texts() == ["hello"] and not disk.left)
+        if is_bounded:
+            await gateway.stop()
+            await gateway.start()
+        await until(lambda: envelopes_in(gateway.folder) == 0)
+        assert bob.texts() == ["hello"]
 
 
 async def test_after_a_restart_mailboxes_and_tokens_are_as_they_were(tmp_path: Path) -> None:

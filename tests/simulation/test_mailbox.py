@@ -264,10 +264,11 @@ class Caller:
         """Ask whoever is at the end of this connection for a pipe; None when it has closed."""
         framing = Framed(limits.KIB)
         self._writer.write(framing.encode(encode(Pipe(1, address(name).pin))))
-        while data := await self._reader.read(4096):
-            for message in framing.feed(data):
-                assert isinstance(message, bytes)
-                return read_answer(message)
+        with suppress(ConnectionError):  # cut: that is an end as well
+            while data := await self._reader.read(4096):
+                for message in framing.feed(data):
+                    assert isinstance(message, bytes)
+                    return read_answer(message)
         return None
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holdfast import limits
 from holdfast.crypto import EnvelopeKey, InvitationKey, SealKey
-from holdfast.errors import EnvelopeError, NodeError, ResilienceError, StorageError
+from holdfast.errors import EnvelopeError, NetworkError, NodeError, ResilienceError, StorageError
 from holdfast.mailbox import MailboxKey
 from holdfast.node import _reception
 from holdfast.node.wire import Frame, Place, read_frame
@@ -140,12 +140,18 @@ class Intake:
             self._acks.add(task)
             task.add_done_callback(self._acks.discard)
 
-    @staticmethod
-    async def _acknowledge(gate: Gate, mailbox: bytes, ids: list[bytes]) -> None:
-        try:
-            await gate.client.acknowledge(mailbox, ids)
-        except ResilienceError:
-            return  # they come once more, and are known
+    async def _acknowledge(self, gate: Gate, mailbox: bytes, ids: list[bytes]) -> None:
+        while True:
+            try:
+                await gate.client.acknowledge(mailbox, ids)
+            except ResilienceError as error:
+                wait = None if isinstance(error, NetworkError) else error.retry_after
+                if wait is None or len(self._acks) > limits.NODE_ACKNOWLEDGEMENTS_MAX:
+                    return  # they come once more with the next connection, and are known
+                # The connection stands: until it is told, the gateway counts them as on their way, and stops at many.
+                await asyncio.sleep(wait)
+            else:
+                return
 
     def _open(self, each: Arrived) -> Opened | None:
         contact = self._mailboxes.get(each.mailbox)
