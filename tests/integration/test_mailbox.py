@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import sys
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,7 @@ from holdfast.mailbox import (
     GatewaySettings,
     MailboxClient,
     MailboxKey,
+    MailboxSettings,
 )
 from holdfast.mailbox import store as mailbox_store
 from holdfast.mailbox.gateway import Gateway
@@ -51,6 +53,9 @@ KEY, OTHER = MailboxKey(b"k" * 32), MailboxKey(b"o" * 32)
 TOKEN = b"t" * 32
 ENOUGH = 60.0
 """Seconds that nothing here needs."""
+QUICK = MailboxSettings(
+    connection=replace(MailboxSettings().connection, initial_delay=0.05, max_delay=0.3)
+)
 KILLS = 2
 WRITERS = 4
 DAYS = 24 * 60
@@ -140,7 +145,7 @@ async def test_killed_among_deposits_a_gateway_has_all_that_it_answered_and_is_t
 
     async def write(number: int) -> None:
         count = 0
-        async with MailboxClient(address, Direct()) as client:
+        async with MailboxClient(address, Direct(), settings=QUICK) as client:
             while not is_over.is_set():
                 count += 1
                 envelope = bytes((number,)) + count.to_bytes(15)
