@@ -42,6 +42,11 @@ MAKE_AGAIN: Final = 5.0
 MAKE_AGAIN_MAX: Final = 300.0
 """Seconds between two attempts to read a mailbox whose reading is refused, at most."""
 
+LAST_RESORT: Final = 1.0
+"""Seconds between two tries of a gateway that its breaker bars, when a contact has no other; doubles each time."""
+
+LAST_RESORT_MAX: Final = 60.0
+
 TRIES_PER_PIPE: Final = 2
 
 HOPE_EVERY: Final = 5.0
@@ -81,6 +86,8 @@ class Gate:
         self._wanted: dict[bytes, tuple[MailboxKey, bytes]] = {}
         self._pipe = 0
         self._fails = 0
+        self._last_resort_at = 0.0
+        self._last_resort_wait = LAST_RESORT
         self.breaker = CircuitBreaker(f"gateway {address.name}", BREAKER)
         self.usual: float | None = None
         self.failing = 0.0
@@ -229,13 +236,27 @@ class Gate:
 
     # --- writing ----------------------------------------------------------------------------
 
+    def is_last_resort(self, now: float) -> bool:
+        """Say whether to try it although its breaker bars it: now and then, ever more rarely."""
+        if now < self._last_resort_at:
+            return False
+        self._last_resort_at = now + self._last_resort_wait
+        self._last_resort_wait = min(LAST_RESORT_MAX, 2 * self._last_resort_wait)
+        return True
+
     async def deposit(
-        self, place: Place, body: bytes, ttl: float, *, is_test: bool = False
+        self,
+        place: Place,
+        body: bytes,
+        ttl: float,
+        *,
+        is_test: bool = False,
+        is_barred: bool = False,
     ) -> None:
         """Put an envelope into a mailbox here; raises ResilienceError.
 
         One to ourselves goes apart: over the connection that writes to contacts it would tell the gateway which
-        mailboxes are the two ends of a conversation.
+        mailboxes are the two ends of a conversation. With ``is_barred`` the breaker is not asked.
         """
         settings = self._gates.settings
         loop = asyncio.get_running_loop()
@@ -254,7 +275,7 @@ class Gate:
             )
 
         try:
-            await (self.breaker.call_async(put) if settings.breaker else put())
+            await (self.breaker.call_async(put) if settings.breaker and not is_barred else put())
         except ResilienceError:
             self.failures += 1
             self.failing += FAILED_WEIGHT * (1 - self.failing)
@@ -262,6 +283,9 @@ class Gate:
             raise
         if is_test:
             return  # it proves nothing before it is back, and a new connection says nothing of what is usual
+        if is_barred:
+            self.breaker.reset()
+        self._last_resort_wait = LAST_RESORT
         took = loop.time() - began
         self.deposits += 1
         self.failing -= FAILED_WEIGHT * self.failing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from holdfast import limits
 from holdfast.crypto import InvitationSealKey, SealKey
-from holdfast.errors import EnvelopeError, ErrorCode, ResilienceError
+from holdfast.errors import CircuitBreakerOpenError, EnvelopeError, ErrorCode, ResilienceError
 from holdfast.node import _sending
 from holdfast.node.model import PlainChanged
 from holdfast.node.wire import Cipher, Frame, encode
@@ -294,46 +294,48 @@ class Post:
     ) -> None:
         """Ask one gateway after the other, and the next one early when the first is late."""
         settings = self._desk.settings
-        flying: set[asyncio.Task[None]] = set()
+        flying: dict[asyncio.Task[None], tuple[Gate, Place]] = {}
         failure: ResilienceError | None = None
         waiting = list(places)
+        barred: list[tuple[Gate, Place]] = []
+        is_last_resort = False
         try:
             while flying or waiting:
+                timeout = None
                 if waiting:
                     gate, place = waiting.pop(0)
-                    flying.add(self._attempt(view, frame, gate, place, ttl))
-                    late = max(settings.hedge_delay, LATE_TIMES * (gate.usual or 0.0))
-                    timeout = late if settings.hedge and waiting else None
-                else:
-                    timeout = None
-                done, flying = await asyncio.wait(
+                    work = gate.deposit(
+                        place, self.sealed(view, frame), ttl, is_barred=is_last_resort
+                    )
+                    task = asyncio.get_running_loop().create_task(
+                        work, name="holdfast-node-deposit"
+                    )
+                    flying[task] = gate, place
+                    if settings.hedge and waiting:
+                        timeout = max(settings.hedge_delay, LATE_TIMES * (gate.usual or 0.0))
+                done, _ = await asyncio.wait(
                     flying, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not done:
                     self.hedges += 1
                     continue
-                for task in done:
-                    error = task.exception()
-                    if error is None:
-                        self.failovers += failure is not None
-                        return
-                    if not isinstance(error, ResilienceError):
-                        raise error
-                    if failure is None or (error.retry_after or 0.0) < (failure.retry_after or 0.0):
-                        failure = error  # the one that may be over first says when to try again
+                landed = [(flying.pop(task), task.exception()) for task in done]
+                if any(error is None for _, error in landed):
+                    self.failovers += failure is not None
+                    return
+                for found, error in landed:
+                    failure = _sooner(failure, error)
+                    if isinstance(error, CircuitBreakerOpenError):
+                        barred.append(found)
+                if not (flying or waiting or is_last_resort):  # rather one that failed than none
+                    now, is_last_resort = self._desk.now(), True
+                    waiting = [each for each in barred if each[0].is_last_resort(now)]
         finally:
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
         assert failure is not None, "there was a place"
         raise failure
-
-    def _attempt(
-        self, view: View, frame: Frame, gate: Gate, place: Place, ttl: float
-    ) -> asyncio.Task[None]:
-        body = self.sealed(view, frame)
-        work = gate.deposit(place, body, ttl)
-        return asyncio.get_running_loop().create_task(work, name="holdfast-node-deposit")
 
     def sealed(self, view: View, frame: Frame) -> bytes:
         """Put the present acknowledgement on a frame, sign it, and seal it for the contact."""
@@ -368,3 +370,12 @@ class Post:
                 self._desk.report(
                     ErrorCategory.SYSTEM, ErrorSeverity.MEDIUM, error.name, error.message
                 )
+
+
+def _sooner(failure: ResilienceError | None, error: BaseException | None) -> ResilienceError:
+    """Return the failure that may be over first: it says when to try again."""
+    if not isinstance(error, ResilienceError):
+        assert error is not None, "a success is no failure"
+        raise error
+    is_sooner = failure is None or (error.retry_after or 0.0) < (failure.retry_after or 0.0)
+    return error if is_sooner or failure is None else failure

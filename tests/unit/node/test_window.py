@@ -10,8 +10,11 @@ from holdfast import limits
 from holdfast.mailbox import GatewayAddress
 from holdfast.node import NodeSettings
 from holdfast.node._courier import IN_HAND, IN_HAND_TIMES, Courier
+from holdfast.node._gates import Gates
 from holdfast.node._keyring import Keyring
+from holdfast.resilience import CircuitState
 from holdfast.testing import Simulation, simulate
+from holdfast.world import RealWorld
 from tests.unit.node.test_node import met, node_of, town_of
 
 GATE = GatewayAddress("gate", 7000, bytes(32))
@@ -62,6 +65,31 @@ async def test_the_queue_tells_of_a_message_as_soon_as_it_is_accepted(world: Sim
     await town.until(
         lambda: not node_of(one).queue().waiting, within=60, what="it was acknowledged"
     )
+
+
+@simulate(seeds=2, minutes=30)
+async def test_a_gateway_that_is_barred_is_tried_when_there_is_no_other(world: Simulation) -> None:
+    town = await town_of(world)
+    one, other = town.people
+    breakers = [gate.breaker for gate in node_of(one)._gates._gates.values()]
+
+    async def say() -> None:
+        await node_of(one).send(met(one, other).id, "hello")
+
+    for breaker in breakers:
+        breaker.force_open()
+    await one.host.run(say)
+    await town.until(lambda: other.shown, within=6.0, what="it is heard")
+    assert any(breaker.state is CircuitState.CLOSED for breaker in breakers)
+
+
+def test_a_barred_gateway_is_tried_ever_more_rarely() -> None:
+    settings = NodeSettings(gateways=(GATE,), mode="direct")
+    gates = Gates(settings, RealWorld(), on_envelope=print, on_change=print, on_problem=print)
+    gate = gates.get("me", GATE)
+    tries = [second for second in range(3600) if gate.is_last_resort(float(second))]
+    assert tries[:4] == [0, 1, 3, 7]
+    assert len(tries) < 70
 
 
 @pytest.mark.parametrize("slow", [0.01, 0.5])
