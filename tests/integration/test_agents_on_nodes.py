@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 NODES = ("planner", "worker", "keeper")
 TEXTS = [" ".join(f"w{(number * step) % 7}" for step in range(20)) for number in range(12)]
 PIECES = 6
-PACE = 0.5
+PACE = 1.0
 """Seconds between two requests, and two streams: the machine has other things to do."""
 
 MORE = '''
