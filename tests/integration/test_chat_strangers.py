@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from holdfast import limits
+from holdfast.connection import ConnectionState
 from holdfast.errors import ErrorCode, NetworkError
 from holdfast.mailbox import Direct, GatewaySettings, MailboxClient, TwoHop
 from holdfast.mailbox import gateway as gateway_module
 from holdfast.mailbox.wire import Done, Pipe, Refused
-from tests.support.nodes import GatewayHere, until
+from tests.support.lying_gateway import LiarHere
+from tests.support.nodes import GatewayHere, World, befriend, until
 from tests.support.stranger import TOKEN, connected, deposit, key_of, piped
 
 if TYPE_CHECKING:
@@ -192,6 +195,28 @@ async def test_a_gateway_does_not_pipe_for_a_gateway_nor_to_itself(tmp_path: Pat
         assert answer.code == ErrorCode.PIPE_REFUSED
         await until(lambda: not any(each.gateway.statistics().pipes for each in (one, two, three)))
         await Honest(two, TwoHop(one.address)).talks(1)
+
+
+async def test_a_gateway_that_pipes_nobody_for_weeks_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat model P4: who is told to come again for a pipe in weeks lets another gateway pipe."""
+    monkeypatch.setattr(limits, "PIPE_RETRY_MAX", 0.1)
+    liars = [LiarHere(tmp_path / f"g{number}") for number in range(3)]
+    async with World(tmp_path, liars) as world:
+        ada = await world.person("ada", mode="two_hop", places=3)
+        bob = await world.person("bob", mode="two_hop", places=3)
+        way = ada.node._gates.path(liars[0].address, 0)
+        assert isinstance(way, TwoHop)
+        (piping,) = (each for each in liars if each.pin == way.piping.pin)
+        piping.liar.refuses = (Pipe,)
+        await befriend(ada, bob)
+        await ada.node.send(ada.contact("bob"), "past it")
+        await until(lambda: bob.texts() == ["past it"])
+        await until(lambda: not ada.node.queue().waiting)
+        await until(lambda: piping.liar.refused)
+        gates = ada.node._gates._gates.values()
+        await until(lambda: all(each.client.state is ConnectionState.CONNECTED for each in gates))
 
 
 async def test_gateways_with_one_way_lists_are_no_ring_either(tmp_path: Path) -> None:

@@ -176,6 +176,11 @@ class Liar(Gateway):
             return
         super().received(visitor, message)
 
+    def cut_all(self) -> None:
+        """Cut all connections, of clients and of pipes."""
+        for peer in tuple(self._listener.peers):
+            peer.abort()
+
     def let_go(self) -> int:
         """Put into their mailboxes what was delayed; return how many."""
         late, self.in_hand = self.in_hand, []
