@@ -44,6 +44,7 @@ class FakeNode:
         self.other: dict[str, tuple[FakeNode, str]] = {}
         self.refusing: ResilienceError | None = None
         self.sends = 0
+        self.failing = 0
         self.down: set[str] = set()
         self._numbers = itertools.count(1)
         self._changes: list[Callable[[Any], object]] = []
@@ -246,6 +247,11 @@ class FakeNode:
         self.tell(GatewayChanged(""))
         self.flush()
 
+    async def leave_room(self, room: str) -> None:
+        self.rooms = [
+            replace(each, is_open=False) if each.id == room else each for each in self.rooms
+        ]
+
     def queue(self) -> QueueStatus:
         waiting = [m for m in self.said.values() if m.is_mine and m.state.rank < 2]
         by: dict[int, int] = {}
@@ -255,7 +261,7 @@ class FakeNode:
             )
         return QueueStatus(
             len(waiting), by, sum(m.state is MessageState.AT_GATEWAY for m in waiting),
-            4.0 if waiting else None, min((m.received_ms for m in waiting), default=None),
+            4.0 if waiting else None, min((m.received_ms for m in waiting), default=None), self.failing,
         )  # fmt: skip
 
     def retry_now(self) -> None:

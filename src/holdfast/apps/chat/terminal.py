@@ -157,6 +157,8 @@ class TerminalChat:
             following = queue.next_attempt_in
             when = "" if following is None else f", next try in {following:.0f} s"
             parts.append(f"{queue.waiting} waiting{when}")
+        if queue.failing:
+            parts.append("not taken by any gateway yet (/errors)")
         total = self._errors.statistics()["total"]
         if total:
             parts.append(f"{total} errors")
@@ -252,6 +254,8 @@ class TerminalChat:
 
     async def _leave(self, _: list[str]) -> None:
         self._require_current()
+        if all(room.id != self.current for room in self._node.rooms):
+            raise ValueError("This is a conversation of two; /leave is for rooms.")
         await self._node.leave_room(self.current)
         self._say("You have left it; what was said stays here.")
 

@@ -88,6 +88,8 @@ async def test_rooms_are_opened_and_left() -> None:
     assert "room of 2" in await terminal.types("/list")
     assert ada.rooms[0].name == "Book club"
     assert "with quotes" in await terminal.types("/room alone")
+    assert "You have left it" in await terminal.types("/leave")
+    assert "/leave is for rooms" in await terminal.types("/open Bob", "/leave")
 
 
 async def test_status_errors_words_and_search_are_shown() -> None:
@@ -98,6 +100,8 @@ async def test_status_errors_words_and_search_are_shown() -> None:
     await terminal.types("/open Bob", "this one waits")
     line = terminal.chat.status_line()
     assert "Bob · 0 of 3 gateways · 1 waiting, next try in 4 s · 1 errors" in line
+    ada.failing = 1
+    assert "not taken by any gateway yet (/errors)" in terminal.chat.status_line()
     assert "127.0.0.1:9001  reconnecting, left alone for a while" in await terminal.types("/status")
     assert "gateway 1001: It closed the connection." in await terminal.types("/errors")
     assert "Dog Anchor Cake" in await terminal.types("/words")
