@@ -36,6 +36,9 @@ USUAL_WEIGHT: Final = 0.2
 FAILED_WEIGHT: Final = 0.3
 """Weight of the last deposit in the share of failures."""
 
+LATE_TIMES: Final = 4
+"""Times its usual that a gateway may take before a second one is asked."""
+
 MAKE_AGAIN: Final = 5.0
 """Seconds after which a mailbox that could not be made is tried again, at least."""
 
@@ -236,6 +239,11 @@ class Gate:
 
     # --- writing ----------------------------------------------------------------------------
 
+    @property
+    def late_after(self) -> float:
+        """Seconds after which a deposit is late."""
+        return max(self._gates.settings.hedge_delay, LATE_TIMES * (self.usual or 0.0))
+
     def is_last_resort(self, now: float) -> bool:
         """Say whether to try it although its breaker bars it: now and then, ever more rarely."""
         if now < self._last_resort_at:
@@ -276,6 +284,11 @@ class Gate:
 
         try:
             await (self.breaker.call_async(put) if settings.breaker and not is_barred else put())
+        except asyncio.CancelledError:
+            if loop.time() - began >= self.late_after:
+                # Another one was quicker: who never answers would be asked first for ever, as one that never failed.
+                self.failing += FAILED_WEIGHT * (1 - self.failing)
+            raise
         except ResilienceError:
             self.failures += 1
             self.failing += FAILED_WEIGHT * (1 - self.failing)

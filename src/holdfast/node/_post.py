@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from holdfast.node.wire import Place
 
 ROW: Final = "SELECT epoch, cipher, payload, expires_ms, mark FROM node_outgoing WHERE contact = ? AND seq = ?"
-LATE_TIMES: Final = 4
-"""Times its usual that a gateway may take before a second one is asked."""
-
 SHORTEST: Final = 0.05
 """Seconds that an attempt has at least."""
 
@@ -312,7 +309,7 @@ class Post:
                     )
                     flying[task] = gate, place
                     if settings.hedge and waiting:
-                        timeout = max(settings.hedge_delay, LATE_TIMES * (gate.usual or 0.0))
+                        timeout = gate.late_after
                 done, _ = await asyncio.wait(
                     flying, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
                 )

@@ -120,3 +120,16 @@ async def test_when_one_gateway_is_reached_again_the_others_are_tried_at_once(
     while states(one) != ["connected"] * 3:
         await asyncio.sleep(0.1)
     assert world.now - first < 2
+
+
+@simulate(seeds=3, minutes=30)
+async def test_a_gateway_that_never_answers_is_not_asked_first_for_ever(world: Simulation) -> None:
+    town = await town_of(world, gateways=3)
+    one, other = town.people
+    world.network.cut(one.name, town.gateways[0].name)
+
+    for number in range(40):
+        await says(town, one, f"{number}")
+        heard = f"{other.name} {number}"
+        await town.until(lambda heard=heard: heard in other.shown_at, within=60, what="it arrives")  # type: ignore[misc]
+    assert node_of(one).statistics()["hedges"] <= 12, "each of them is a message that came late"
