@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import asynccontextmanager
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from holdfast.apps.chat.demo import DemoGateways
 from holdfast.mailbox import GatewayAddress
-from tests.support.tor_network import TorNetwork
+from tests.support.tor_network import HOST, TorNetwork
 from tests.support.tor_person import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
+    from typing import Self
 
-pytestmark = [pytest.mark.xdist_group("tor"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("tor"),
+    pytest.mark.timeout(400),
+]
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("ann", "bob")
@@ -31,20 +37,38 @@ COUNT = 2
 NOWHERE = "gateway.invalid"
 """The name that each gateway has outside of Tor: nobody may look it up."""
 
+NO_ONION = GatewayAddress(NOWHERE, 8410, b"n" * 32)
+"""A gateway of the second one's that has no onion service, and is nowhere."""
+
 ENOUGH = 90.0
 """Seconds that nothing here needs; the network alone may take some to find another way."""
 
 
-@pytest.fixture(scope="module")
-def gateway_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("gateways")
+class Liar:
+    """In the place of the proxy: says yes to all, and hangs up."""
 
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.asked = 0
 
-@pytest.fixture(scope="module")
-def tor(tmp_path_factory: pytest.TempPathFactory, gateway_folder: Path) -> Iterator[TorNetwork]:
-    ports = [each.address.port for each in DemoGateways(gateway_folder, COUNT).gateways]
-    with TorNetwork(tmp_path_factory.mktemp("tor"), ports) as network:
-        yield network
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._swallow, HOST, self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _swallow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            _, count = await reader.readexactly(2)
+            await reader.readexactly(count)
+            writer.write(b"\x05\x00")
+            await reader.read(1000)
+            writer.write(b"\x05\x00\x00\x01" + bytes(6))
+            await reader.read(1)
+        self.asked += 1
+        writer.close()
 
 
 class Town:
@@ -135,7 +159,16 @@ class Town:
             self.states(name).get(f"{NOWHERE}:{port}", ("", ""))[0] == "connected" for name in NAMES
         )
 
-    async def ends_well(self) -> int:
+    def count(self, file: str) -> dict[str, int]:
+        return {name: len(self.lines(name, file)) for name in NAMES}
+
+    def silence(self, name: str, before: int, after: int) -> float:
+        """The longest time in which nothing was shown, from one line to another."""
+        lines = self.lines(name, "shown")[max(0, before - 1) : after]
+        times = [float(line.split()[0]) for line in lines]
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+
+    async def arrived(self) -> int:
         """Let everything arrive; nothing is lost, nothing comes twice, all is in order. Returns how much was said."""
         (self.folder / "quiet").touch()
 
@@ -155,6 +188,7 @@ class Town:
             )
             assert self.shown(name) == said
             total += len(said)
+        (self.folder / "quiet").unlink()
         return total
 
     def touched(self, name: str) -> set[str]:
@@ -165,115 +199,81 @@ class Town:
         return set(lines) - {control}
 
 
-@asynccontextmanager
-async def town(tor: TorNetwork, gateway_folder: Path, folder: Path) -> AsyncIterator[Town]:
-    async with DemoGateways(gateway_folder, COUNT) as gateways:
-        made = Town(tor, gateways, folder)
-        try:
-            yield made
-        finally:
-            await made.stop()
-            for process in (tor.client, *tor.services):
-                if not process.is_running:
-                    process.start()  # for the next test
-
-
-def silence(times: list[float]) -> float:
-    return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """Two people who have met over Tor, and go on talking."""
+    gateways = DemoGateways(tmp_path_factory.mktemp("gateways"), COUNT)
+    ports = [each.address.port for each in gateways.gateways]
+    with TorNetwork(tmp_path_factory.mktemp("tor"), ports) as tor:
+        async with gateways:
+            town = Town(tor, gateways, tmp_path_factory.mktemp("people"))
+            try:
+                await town.start("ann")
+                await town.start("bob", str(NO_ONION))
+                await town.talked("they have met")
+                yield town
+            finally:
+                await town.stop()
 
 
 async def test_gateways_and_their_onion_services_die_and_nothing_that_was_said_over_tor_is_lost(
-    tor: TorNetwork, gateway_folder: Path, tmp_path: Path
+    people: Town,
 ) -> None:
-    async with town(tor, gateway_folder, tmp_path) as people:
-        longest: dict[str, float] = {}
-        for name in NAMES:
-            await people.start(name)
-        await people.talked("they have met")
-        await people.until(
-            lambda: people.is_connected(0) and people.is_connected(1), "both are read"
-        )
+    await people.until(lambda: people.is_connected(0) and people.is_connected(1), "both are read")
+    await people.talked("all is well")
+    marks = {"": people.count("shown")}
+    await people.kill(0)
+    await people.talked("one gateway is enough")
+    marks["one killed"] = people.count("shown")
+    await people.restart(0)
+    await people.until(lambda: people.is_connected(0), "the first is found again")
+    await people.kill(1)
+    await people.talked("the other one is enough")
+    marks["the other killed"] = people.count("shown")
+    await people.kill(0)
+    await people.said(10)
+    await people.restart(0)
+    await people.restart(1)
+    await people.talked("both are back")
+    marks["both killed"] = people.count("shown")
 
-        await people.talked("all is well")
-        marks = {"well": {name: len(people.lines(name, "shown")) for name in NAMES}}
-        await people.kill(0)
-        await people.talked("one gateway is enough")
-        await people.said(10)
-        marks["one killed"] = {name: len(people.lines(name, "shown")) for name in NAMES}
-        await people.restart(0)
-        await people.until(lambda: people.is_connected(0), "the first is found again")
-        await people.kill(1)
-        await people.talked("the other one is enough")
-        marks["the other killed"] = {name: len(people.lines(name, "shown")) for name in NAMES}
-        await people.kill(0)
-        await people.said(20)
-        await people.restart(0)
-        await people.restart(1)
-        await people.talked("both are back")
-        marks["both killed"] = {name: len(people.lines(name, "shown")) for name in NAMES}
-        total = await people.ends_well()
-        for (_, before), (what, after) in pairwise(marks.items()):
-            longest[what] = max(
-                silence([float(line.split()[0]) for line in people.lines(name, "shown")[before[name] - 1 : after[name]]])
-                for name in NAMES
-            )  # fmt: skip
-    print(f"over Tor: {total} messages, none lost, none twice; longest silence " + ", ".join(
-        f"{seconds:.1f} s ({what})" for what, seconds in longest.items()
-    ))  # fmt: skip
+    total = await people.arrived()
+    longest = {
+        what: max(people.silence(name, before[name], after[name]) for name in NAMES)
+        for (_, before), (what, after) in pairwise(marks.items())
+    }
+    told = ", ".join(f"{seconds:.1f} s ({what})" for what, seconds in longest.items())
+    print(f"over Tor: {total} messages, none lost, none twice; longest silence {told}")
 
 
 async def test_no_byte_goes_past_tor_also_when_it_is_stopped_and_the_state_says_so(
-    tor: TorNetwork, gateway_folder: Path, tmp_path: Path
+    people: Town,
 ) -> None:
     """Threat model P22: in the mode tor nothing leaves but through the proxy, no name is looked up, and the state tells."""
-    async with town(tor, gateway_folder, tmp_path) as people:
-        without_onion = str(GatewayAddress(NOWHERE, 8410, b"n" * 32))
-        for name in NAMES:
-            await people.start(name, without_onion)
-        await people.talked("they have met")
+    tor = people.tor
+    await people.talked("all is well")
+    tor.client.kill()
+    refused = f"The proxy {tor.proxy} cannot be reached"
+    await people.until(
+        lambda: all(
+            state != "connected" and refused in trouble
+            for name in NAMES
+            for state, trouble in people.states(name).values()
+        ),
+        "the state says that the proxy is gone",
+    )
+    await people.said(5)
 
-        tor.client.kill()
-        refused = f"The proxy {tor.proxy} cannot be reached"
+    async with Liar(tor.socks_port) as liar:
+        await people.until(lambda: liar.asked > 2 * len(NAMES), "the one that lies was tried again")
+        await people.said(5)
 
-        def all_say_so() -> bool:
-            return all(
-                state != "connected" and refused in trouble
-                for name in NAMES
-                for state, trouble in people.states(name).values()
-            )
-
-        await people.until(all_say_so, "the state says that the proxy is gone")
-        await people.said(10)
-
-        served = 0
-
-        async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            """A proxy that says yes to all and hangs up."""
-            nonlocal served
-            try:
-                await reader.readexactly(1)
-                writer.write(b"\x05\x00")
-                await reader.read(1000)
-                writer.write(b"\x05\x00\x00\x01" + bytes(6))
-                await reader.read(1)
-            except (OSError, asyncio.IncompleteReadError):
-                pass  # it was quicker
-            finally:
-                served += 1
-                writer.close()
-
-        host, port = tor.proxy.split(":")
-        liar = await asyncio.start_server(swallow, host, int(port))
-        await people.until(lambda: served > 2 * len(NAMES), "the proxy that lies was tried again")
-        await people.said(10)
-        liar.close()
-        await liar.wait_closed()
-
-        tor.client.start()
-        await people.talked("Tor is back")
-        total = await people.ends_well()
-        for name in NAMES:
-            # The second is no look-up, for it is a number: uvloop asks in this way for each address.
-            numbers = {f"socket.connect {tor.proxy}", f"socket.getaddrinfo {host}"}
-            assert f"socket.connect {tor.proxy}" in people.touched(name) <= numbers
+    tor.client.start()
+    await people.talked("Tor is back")
+    total = await people.arrived()
+    for name in NAMES:
+        assert len(people.states(name)) == COUNT + 1, "the one without an onion service is known"
+        # The second is no look-up, for it is a number: uvloop asks in this way for each address.
+        allowed = {f"socket.connect {tor.proxy}", f"socket.getaddrinfo {HOST}"}
+        assert f"socket.connect {tor.proxy}" in people.touched(name) <= allowed
     print(f"Tor stopped: {total} messages, none lost, none twice, nothing went past it")

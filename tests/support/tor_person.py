@@ -123,13 +123,13 @@ async def live(folder: Path, name: str, other: str, proxy: str, gateways: list[s
         await node.create_identity(name)
         contact = await meet(node, folder, name, other)
         number = 0
-        while not (folder.parent / "quiet").exists():
-            number += 1
-            await node.send(contact.id, f"{name} {number}", message_id=f"{name}-{number:06d}")
-            accepted.add(f"{name} {number}")
-            await asyncio.sleep(0.1)
         while True:
-            await report(node, folder, contact)
+            if (folder.parent / "quiet").exists():
+                await report(node, folder, contact)
+            else:
+                number += 1
+                await node.send(contact.id, f"{name} {number}", message_id=f"{name}-{number:06d}")
+                accepted.add(f"{name} {number}")
             await asyncio.sleep(0.2)
 
 
