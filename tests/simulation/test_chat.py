@@ -58,6 +58,9 @@ async def test_ten_people_lose_nothing_either_though_they_are_away_for_a_week(
     await asyncio.sleep(10 + 40 * world.host("main").random.random())
     for person in town.people:
         person.host.kill()
+    await world.calm()
+    for person in town.people:
+        person.host.kill()  # those whom a fault of the storm has called back
     await asyncio.sleep(WEEK)
     for person in town.people:
         person.host.restart()
