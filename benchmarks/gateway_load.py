@@ -21,6 +21,7 @@ from holdfast.connection import Framed
 from holdfast.mailbox import MailboxKey
 from holdfast.mailbox.gateway import Gateway
 from holdfast.mailbox.key import NONCE_BYTES, Purpose, mailbox_of, token_hash
+from holdfast.mailbox.memory import map_buffers
 from holdfast.mailbox.settings import GatewaySettings
 from holdfast.mailbox.store import ADD_MAILBOX, MIGRATIONS
 from holdfast.mailbox.tls import (
@@ -69,6 +70,7 @@ ACKNOWLEDGED_AT_ONCE = 64
 
 async def serve(folder: Path) -> None:
     """Be the gateway: print the port when it is ready, and end with standard input."""
+    map_buffers()
     pem = folder / CERTIFICATE
     async with Database(folder / "gateway.db", {"mailbox": MIGRATIONS}) as database:
         gateway = Gateway(database, pin=pin_of_file(pem), settings=WIDE, tls=server_context(pem))

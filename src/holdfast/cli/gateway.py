@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import CryptoError, ResilienceError, StorageError
 from holdfast.mailbox.address import PORT_MAX, GatewayAddress
 from holdfast.mailbox.gateway import Gateway
+from holdfast.mailbox.memory import map_buffers
 from holdfast.mailbox.store import MIGRATIONS
 from holdfast.mailbox.tls import CERTIFICATE, make_certificate, pin_of_file, server_context
 from holdfast.ops import Phase, ShutdownManager
@@ -73,6 +74,7 @@ def run(options: GatewayOptions) -> None:
             keeps dying.
         ValueError: one of the addresses cannot be one.
     """
+    map_buffers()
     with asyncio.Runner(loop_factory=loop_factory("auto")) as runner:
         runner.run(_run(options))
 
