@@ -16,6 +16,7 @@ from holdfast.connection import ConnectionState
 from holdfast.errors import ErrorCode, NetworkError
 from holdfast.mailbox import Direct, GatewaySettings, MailboxClient, TwoHop
 from holdfast.mailbox import gateway as gateway_module
+from holdfast.mailbox._standing import Standing
 from holdfast.mailbox.wire import Done, Pipe, Refused
 from tests.support.lying_gateway import LiarHere
 from tests.support.nodes import GatewayHere, World, befriend, until
@@ -217,6 +218,35 @@ async def test_a_gateway_that_pipes_nobody_for_weeks_is_passed_by(
         await until(lambda: piping.liar.refused)
         gates = ada.node._gates._gates.values()
         await until(lambda: all(each.client.state is ConnectionState.CONNECTED for each in gates))
+
+
+async def test_a_false_gateway_behind_a_pipe_is_named_and_the_true_one_is_reached_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat model P6: a gateway that pipes to somebody with another key is found out in the handshake within its own."""
+
+    async def believed(_: Standing) -> None:
+        """A gateway that lies does not ask whom it pipes to."""
+
+    monkeypatch.setattr(Standing, "known", believed)
+    one, true, false = (GatewayHere(tmp_path / name) for name in ("one", "true", "false"))
+    await true.start()
+    one.pipes, false.port = [true.address], true.port
+    await one.start()
+    honest = Honest(true, TwoHop(one.address))
+    await true.stop()
+    await false.start()
+    told: list[str] = []
+    honest.client.on_change(lambda change: told.append(change.message))
+    with pytest.raises(NetworkError):
+        await honest.client.create(key_of(1), TOKEN, within=2.0)
+    assert any(message.startswith("The gateway shows another key") for message in told), told
+    assert honest.client.state is ConnectionState.CONNECTING, "it is not given up"
+    await false.stop()
+    await true.start()
+    await honest.talks(1)
+    await true.stop()
+    await one.stop()
 
 
 async def test_gateways_with_one_way_lists_are_no_ring_either(tmp_path: Path) -> None:

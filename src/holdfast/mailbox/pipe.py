@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from holdfast import limits
@@ -85,6 +86,17 @@ class PipeVia:
         raise problem
 
 
+def _cuttable(transport: asyncio.Transport) -> asyncio.Transport:
+    """Let TLS within TLS cut what is around it when it fails.
+
+    In Python 3.11 that call raises a TypeError, which is no error of a network: the connection was given up for ever
+    when the other end of a pipe showed a wrong key, or said anything that is not TLS.
+    """
+    with suppress(AttributeError):  # uvloop's cannot be changed, and has no need
+        transport._force_close = lambda _: transport.abort()  # type: ignore[attr-defined]
+    return transport
+
+
 class _Asking(asyncio.Protocol):
     """Asks for a pipe, and reads one answer."""
 
@@ -123,7 +135,7 @@ class _Asking(asyncio.Protocol):
         """Ask; return the transport, which leads to the other gateway then."""
         self._transport.write(self._framing.encode(encode(Pipe(1, pin))))
         await self._answer
-        return self._transport
+        return _cuttable(self._transport)
 
     def _take(self, message: bytes) -> None:
         answer = read_answer(message)

@@ -147,21 +147,24 @@ class _PinnedObject(ssl.SSLObject):
         context: Any = self.context
         raw = self.getpeercert(binary_form=True)
         if raw is None:
-            raise ssl.SSLCertVerificationError("The gateway shows no certificate.")
+            raise _refused("The gateway shows no certificate.")
         try:
             certificate = x509.load_der_x509_certificate(raw)
             found = _pin(certificate)
         except ValueError as error:
-            raise ssl.SSLCertVerificationError(
-                f"The gateway's certificate cannot be read: {error}."
-            ) from error
+            raise _refused(f"The gateway's certificate cannot be read: {error}.") from error
         if not hmac.compare_digest(found, context.pin):
-            raise ssl.SSLCertVerificationError(
+            raise _refused(
                 "The gateway shows another key than the one it is known by: "
                 "it is not the one, or its operator has lost the old key."
             )
         if context.world.wall_now() > certificate.not_valid_after_utc.timestamp():
-            raise ssl.SSLCertVerificationError("The gateway's certificate has expired.")
+            raise _refused("The gateway's certificate has expired.")
+
+
+def _refused(text: str) -> ssl.SSLCertVerificationError:
+    """Make the error of a handshake; without a number, a person would read the text in brackets."""
+    return ssl.SSLCertVerificationError(int(ssl.SSL_ERROR_SSL), text)
 
 
 def _pin(certificate: x509.Certificate) -> bytes:
