@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from holdfast.node import ContactState, MessageState
+from holdfast import limits
+from holdfast.crypto import IdentityKeys
+from holdfast.node import ContactState, MessageState, _sending
+from holdfast.node._work import Outcome
+from holdfast.node.machine import Outgoing
+from holdfast.node.wire import Cipher, Frame
 from holdfast.testing import Simulation, simulate
 from tests.support.simulated_chat import Person, Town
 
@@ -273,3 +279,53 @@ async def test_a_room_hears_a_member_that_was_set_back(world: Simulation) -> Non
         backups.nothing_is_shown_twice(each)
     assert "welcome back" in await first.host.run(heard, first)
     assert "welcome back" in await others[1].host.run(heard, others[1])
+
+
+@simulate(seeds=1, minutes=60)
+async def test_a_request_for_a_new_session_is_good_in_its_session_only(world: Simulation) -> None:
+    """A gateway that keeps one and hands it out again later changes nothing."""
+    backups = Backups(world)
+    first, other = backups.first, backups.other
+    await backups.meet()
+
+    async def throw(*frames: Frame) -> None:
+        node = node_of(first)
+        view = node._desk.views[contact_of(first, other)]
+        for frame in frames:
+            for place in view.facts.places:
+                gate = node._gates.get(view.identity, place.gateway)
+                await gate.deposit(place, node._post.sealed(view, frame), 3600.0)
+
+    await first.host.run(
+        throw,
+        Frame(1, 0, Cipher.ANEW, bytes(range(32))),  # of a session that is over, or never was
+        Frame(0, 0, Cipher.ANEW, bytes(31)),
+        Frame(0, 0, Cipher.ANEW, bytes(32)),  # this is no key
+    )
+    await backups.all_is_well()
+    view = node_of(other)._desk.views[contact_of(other, first)]
+    assert view.epoch == 0
+    assert "SESSION_RENEWED" not in backups.codes(other)
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "is_asked"),
+    [
+        (ContactState.READY, limits.NODE_ASK_INTERVAL, True),
+        (ContactState.READY, limits.NODE_ASK_INTERVAL - 0.001, False),
+        (ContactState.INVITED, 3600.0, False),
+    ],
+)
+def test_a_request_is_repeated_but_not_too_soon(
+    *, state: ContactState, age: float, is_asked: bool
+) -> None:
+    keys = IdentityKeys.generate()
+    work: Any = SimpleNamespace(now_ms=int(age * 1000), outcome=Outcome(), keys=lambda _: keys)
+    pair: Any = SimpleNamespace(
+        id="bob", identity="me", state=state, ratchet=None, rekeyed_ms=0, outgoing=Outgoing(3)
+    )
+    _sending.ask_again(work, pair)
+    _sending.ask_again(work, pair)
+    assert [(each, epoch) for each, (epoch, _) in work.outcome.asked.items()] == (
+        [("bob", 3)] if is_asked else []
+    )
