@@ -456,12 +456,6 @@ PIPE_CONNECT_TIMEOUT: Final = 5.0
 PIPE_BUFFER: Final = 256 * KIB
 """Bytes that a pipe holds for one end before the other is not read from."""
 
-PIPE_STANDING_PING: Final = 30.0
-"""Seconds between two signs of life of a gateway to one that it pipes to; less than ``MAILBOX_READ_TIMEOUT``."""
-
-PIPE_PINGS_MAX: Final = 2**31
-"""Numbers of its pings (they begin anew)."""
-
 MAILBOX_CALLS_MAX: Final = 4_096
 """Requests of a client to one gateway that are not answered yet (OutboxFullError)."""
 

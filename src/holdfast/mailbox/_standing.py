@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from holdfast.mailbox.address import GatewayAddress
 
 
+PING_EVERY: Final = 30.0
+"""Seconds between two signs of life; less than ``limits.MAILBOX_READ_TIMEOUT`` of the other end."""
+
+PINGS_MAX: Final = 2**31
+"""Numbers of pings; then they begin anew."""
+
 _GONE: Final = "The gateway that is piped to does not stand by us any more."
 
 
@@ -98,7 +104,7 @@ class _Line(asyncio.Protocol):
         """Say what we are."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._framing.encode(encode(Piping(1))))
-        self._timer = self._loop.call_later(limits.PIPE_STANDING_PING, self._stand)
+        self._timer = self._loop.call_later(PING_EVERY, self._stand)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It stands no longer."""
@@ -144,7 +150,7 @@ class _Line(asyncio.Protocol):
             waiting.set_result(None)
 
     def _ping(self) -> int:
-        self._pings = self._pings % limits.PIPE_PINGS_MAX + 1
+        self._pings = self._pings % PINGS_MAX + 1
         ping = self._framing.control(Control(is_answer=False, number=self._pings))
         assert ping is not None, "this framing has pings"
         self._transport.write(ping)
@@ -153,7 +159,7 @@ class _Line(asyncio.Protocol):
     def _stand(self) -> None:
         """Show that we are there, or the other end takes us for gone."""
         self._ping()
-        self._timer = self._loop.call_later(limits.PIPE_STANDING_PING, self._stand)
+        self._timer = self._loop.call_later(PING_EVERY, self._stand)
 
     def _fail(self, error: Exception | None) -> None:
         self.is_open = False
