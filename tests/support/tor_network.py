@@ -31,7 +31,7 @@ PORTS = (12_000, 32_000)
 """Below those that Linux picks from for whoever does not care."""
 
 READY = "Bootstrapped 100%"
-READY_WITHIN = 90.0
+READY_WITHIN = 180.0
 """Seconds until the client is ready; eight are usual, and a missed vote costs ten."""
 
 ATTEMPTS = 3
