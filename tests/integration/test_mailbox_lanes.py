@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from dataclasses import replace
 
@@ -64,3 +65,23 @@ async def test_each_attempt_travels_under_a_name_of_its_own() -> None:
         await asyncio.wait(asking)
     assert len(set(proxy.names)) == len(proxy.names)
     assert proxy.hosts == {"gateway.invalid"}
+
+
+async def test_a_proxy_that_is_not_there_is_named_and_so_is_what_it_needs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    said: list[str] = []
+    async with MailboxClient(
+        GATEWAY, Socks(f"socks5://127.0.0.1:{port}"), settings=QUICK
+    ) as client:
+        client.on_change(lambda change: said.append(change.message))
+        asking = asyncio.create_task(client.subscribe(MailboxKey(b"k" * 32)))
+        async with asyncio.timeout(30):
+            while not any(said):
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.wait([asking])
+    first = next(filter(None, said))
+    assert (
+        first == f"The proxy 127.0.0.1:{port} cannot be reached: Connection refused. Is it running?"
+    )
