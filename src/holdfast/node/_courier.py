@@ -26,6 +26,9 @@ RESEND_MAX: Final = 3600.0
 IN_HAND: Final = 0.1
 """Seconds that what a gateway has just taken is not called missing, at least: it may be on its way to the contact."""
 
+IN_HAND_MAX: Final = 1.0
+"""Seconds of it at most, however slow gateways are: what was lost with one of them holds up all that follows."""
+
 IN_HAND_TIMES: Final = 4
 """Times as long as gateways usually take to take something, for the same reason: what is slow is slow both ways."""
 
@@ -113,7 +116,7 @@ class Courier:
         """The contact waits for it: carry it to another gateway, unless it cannot have reached him yet."""
         item = self._items.get(key)
         if item is not None:
-            patience = max(IN_HAND, IN_HAND_TIMES * self._usual)
+            patience = min(IN_HAND_MAX, max(IN_HAND, IN_HAND_TIMES * self._usual))
             self._bring_forward(key, item, max(now, item.taken_at + patience))
 
     def hurry(self, now: float) -> None:

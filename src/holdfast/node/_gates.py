@@ -50,7 +50,11 @@ LAST_RESORT: Final = 1.0
 
 LAST_RESORT_MAX: Final = 60.0
 
-TRIES_PER_PIPE: Final = 2
+PIPE_PAUSE: Final = 0.5
+"""Seconds until yet another gateway pipes, when the one before was no good either; doubles each time."""
+
+PIPE_PAUSE_MAX: Final = 60.0
+"""Seconds of it at most: who comes back is found through each of the others within so long."""
 
 HOPE_EVERY: Final = 5.0
 """Seconds between two times that the success of one makes all others try: a gateway that comes and goes must not
@@ -88,7 +92,8 @@ class Gate:
         self._gates = gates
         self._wanted: dict[bytes, tuple[MailboxKey, bytes]] = {}
         self._pipe = 0
-        self._fails = 0
+        self._pause = 0.0
+        self._is_turning = False
         self._last_resort_at = 0.0
         self._last_resort_wait = LAST_RESORT
         self.breaker = CircuitBreaker(f"gateway {address.name}", BREAKER)
@@ -132,17 +137,25 @@ class Gate:
             self.read_since = asyncio.get_running_loop().time()
         self._gates.on_change(self)
         if change.new is ConnectionState.CONNECTED:
-            self._fails = 0
+            self._pause = 0.0
             self.breaker.reset()  # it is there again: nothing has to be waited for
             self._gates.hope()
-        elif change.new is not ConnectionState.DISCONNECTED and change.attempts:
-            self._fails += 1
-            if self._fails >= TRIES_PER_PIPE and self._gates.pipes(self.address) > 1:
-                self._fails = 0
-                self._gates.spawn(self._through_another())
+        elif (
+            change.new is not ConnectionState.DISCONNECTED
+            and change.attempts
+            and not self._is_turning
+            and self._gates.pipes(self.address) > 1
+        ):
+            self._is_turning = True
+            self._gates.spawn(self._through_another())
 
     async def _through_another(self) -> None:
-        """Let another gateway pipe: this way is no good."""
+        """Let another gateway pipe: this way is no good. At once at first, later after a pause."""
+        pause, self._pause = self._pause, min(PIPE_PAUSE_MAX, max(PIPE_PAUSE, 2 * self._pause))
+        await asyncio.sleep(pause)
+        self._is_turning = False
+        if not self._pause:
+            return  # it was good after all
         old = self.client
         self._pipe += 1
         self.client = self._new_client()

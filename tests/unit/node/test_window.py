@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 
 from holdfast import limits
 from holdfast.mailbox import GatewayAddress
-from holdfast.node import NodeSettings
-from holdfast.node._courier import IN_HAND, IN_HAND_TIMES, Courier
+from holdfast.node import Mode, NodeSettings
+from holdfast.node._courier import IN_HAND, IN_HAND_MAX, IN_HAND_TIMES, Courier
 from holdfast.node._gates import Gates
 from holdfast.node._keyring import Keyring
 from holdfast.resilience import CircuitState
@@ -83,6 +84,27 @@ async def test_a_gateway_that_is_barred_is_tried_when_there_is_no_other(world: S
     assert any(breaker.state is CircuitState.CLOSED for breaker in breakers)
 
 
+@simulate(seeds=1, minutes=120)
+async def test_gateways_that_are_away_for_an_hour_are_asked_ever_more_rarely(
+    world: Simulation,
+) -> None:
+    town = await town_of(world, mode=Mode.TWO_HOP)
+    one, other = town.people
+    for host in town.gateways:
+        host.kill()
+
+    async def say() -> None:
+        await node_of(one).send(met(one, other).id, "hello")
+
+    await one.host.run(say)
+    await asyncio.sleep(3600)
+    turns = [gate._pipe for gate in node_of(one)._gates._gates.values()]
+    assert 2 <= max(turns) < 60
+    for host in town.gateways:
+        host.restart()
+    await town.until(lambda: other.shown, within=300, what="it is heard")
+
+
 def test_a_barred_gateway_is_tried_ever_more_rarely() -> None:
     settings = NodeSettings(gateways=(GATE,), mode="direct")
     gates = Gates(settings, RealWorld(), on_envelope=print, on_change=print, on_problem=print)
@@ -92,7 +114,7 @@ def test_a_barred_gateway_is_tried_ever_more_rarely() -> None:
     assert len(tries) < 70
 
 
-@pytest.mark.parametrize("slow", [0.01, 0.5])
+@pytest.mark.parametrize("slow", [0.01, 0.1, 5.0])
 def test_what_was_just_taken_is_not_carried_again_because_something_overtook_it(
     slow: float,
 ) -> None:
@@ -105,7 +127,8 @@ def test_what_was_just_taken_is_not_carried_again_because_something_overtook_it(
             courier.done(("ann", seq))
     courier.missing(("ann", 99), slow + 0.01)
     assert courier.take(slow + 0.01) is None
-    assert courier.next_at == pytest.approx(slow + max(IN_HAND, IN_HAND_TIMES * slow), rel=0.001)
+    patience = min(IN_HAND_MAX, max(IN_HAND, IN_HAND_TIMES * slow))
+    assert courier.next_at == pytest.approx(slow + patience, rel=0.001)
     assert courier.take(courier.next_at) == (("ann", 99), 1)
 
 
