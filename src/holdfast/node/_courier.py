@@ -52,6 +52,7 @@ class Item:
         is_flying: it is being carried now.
         failures: attempts in a row that failed.
         copies: that gateways took.
+        lies_at: mailbox that took the last one in this life.
         flew_at: when it was carried last.
         taken_at: when a gateway took it last.
     """
@@ -62,6 +63,7 @@ class Item:
     is_flying: bool = False
     failures: int = 0
     copies: int = 0
+    lies_at: bytes = b""
     flew_at: float = 0.0
     taken_at: float = -NEVER
 
@@ -140,8 +142,15 @@ class Courier:
             return key, item.copies
         return None
 
-    def landed(self, key: Key, now: float, *, taken: bool, retry_after: float = 0.0) -> None:
-        """An attempt is over: a gateway took it, or none did."""
+    def lies_at(self, key: Key) -> bytes:
+        """Return the mailbox that took the last copy, empty when none did in this life."""
+        item = self._items.get(key)
+        return b"" if item is None else item.lies_at
+
+    def landed(
+        self, key: Key, now: float, *, taken: bool, retry_after: float = 0.0, at: bytes = b""
+    ) -> None:
+        """An attempt is over: a gateway took it, into the mailbox ``at``, or none did."""
         item = self._items.get(key)
         if item is None:
             return
@@ -151,6 +160,7 @@ class Courier:
             self._usual += USUAL_WEIGHT * (now - item.flew_at - self._usual)
             item.taken_at = now
             item.copies += 1
+            item.lies_at = at
             item.failures = 0
             patience = min(RESEND_MAX, self._resend * 2 ** min(item.copies - 1, 16))
             wait = patience * self._random.uniform(0.75, 1.25)

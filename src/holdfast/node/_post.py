@@ -171,7 +171,7 @@ class Post:
     async def _carry(self, key: Key, copies: int) -> None:
         contact, seq = key
         courier = self._desk.courier
-        taken, retry_after = False, 0.0
+        taken, retry_after, at = False, 0.0, b""
         try:
             row = await self._desk.database.fetch_one(ROW, (contact, seq))
             view = self._desk.views.get(contact)
@@ -185,7 +185,7 @@ class Post:
             ttl = max(SHORTEST, (expires_ms - self._desk.now_ms()) / 1000)
             async with asyncio.timeout(ttl):  # what has expired must not be on its way any more
                 frame = Frame(epoch, seq, Cipher(cipher), payload, mark=mark)
-                await self._deliver(view, frame, copies, ttl)
+                at = await self._deliver(view, frame, copies, ttl, courier.lies_at(key))
             taken = True
             if self._says_all(contact, view):
                 self._owed.pop(contact, None)
@@ -196,7 +196,7 @@ class Post:
             retry_after = error.retry_after or 0.0
             self._failed(contact, error)
         finally:
-            courier.landed(key, self._desk.now(), taken=taken, retry_after=retry_after)
+            courier.landed(key, self._desk.now(), taken=taken, retry_after=retry_after, at=at)
 
     async def _acknowledge(self, contact: ContactId) -> None:
         view = self._desk.views.get(contact)
@@ -252,16 +252,29 @@ class Post:
         )
 
     async def _deliver(
-        self, view: View, frame: Frame, copies: int = 0, ttl: float = limits.NODE_TTL
-    ) -> None:
-        """Leave a frame at one gateway of a contact; raises ResilienceError when none took it."""
+        self,
+        view: View,
+        frame: Frame,
+        copies: int = 0,
+        ttl: float = limits.NODE_TTL,
+        lies_at: bytes = b"",
+    ) -> bytes:
+        """Leave a frame at one gateway of a contact; raises ResilienceError when none took it.
+
+        Returns:
+            The mailbox that took it; the one where it lies already is asked last.
+        """
         places = self._choose(view)
         if not places:
             raise EnvelopeError("The contact has not said yet where he can be reached.")
-        turn = copies % len(places)
-        places = [*places[turn:], *places[:turn]]
-        await self._hedged(view, frame, places, min(ttl, limits.NODE_TTL))
+        if lies_at:  # to turn the list is not enough: its order is another one each time
+            places.sort(key=lambda each: each[1].mailbox == lies_at)
+        else:
+            turn = copies % len(places)
+            places = [*places[turn:], *places[:turn]]
+        taker = await self._hedged(view, frame, places, min(ttl, limits.NODE_TTL))
         self.sent += 1
+        return taker.mailbox
 
     def _choose(self, view: View) -> list[tuple[Gate, Place]]:
         settings = self._desk.settings
@@ -288,8 +301,8 @@ class Post:
 
     async def _hedged(
         self, view: View, frame: Frame, places: list[tuple[Gate, Place]], ttl: float
-    ) -> None:
-        """Ask one gateway after the other, and the next one early when the first is late."""
+    ) -> Place:
+        """Ask one gateway after the other, and the next one early when the first is late; return who took it."""
         settings = self._desk.settings
         flying: dict[asyncio.Task[None], tuple[Gate, Place]] = {}
         failure: ResilienceError | None = None
@@ -317,9 +330,10 @@ class Post:
                     self.hedges += 1
                     continue
                 landed = [(flying.pop(task), task.exception()) for task in done]
-                if any(error is None for _, error in landed):
+                takers = [place for (_, place), error in landed if error is None]
+                if takers:
                     self.failovers += failure is not None
-                    return
+                    return takers[0]
                 for found, error in landed:
                     failure = _sooner(failure, error)
                     if isinstance(error, CircuitBreakerOpenError):
