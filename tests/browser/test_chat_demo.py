@@ -100,14 +100,12 @@ async def a_demonstration(folder: Path) -> AsyncIterator[list[str]]:
 
 
 @asynccontextmanager
-async def a_third_one(folder: Path) -> AsyncIterator[str]:
+async def a_third_one(folder: Path, gateways: list[str]) -> AsyncIterator[str]:
     """Somebody with a program of her own on the same gateways; yields the link of her window."""
-    gateways = [
-        word for address in DemoGateways(folder / "data").addresses for word in ("--gateway", address)
-    ]  # fmt: skip
+    options = [word for address in gateways for word in ("--gateway", address)]
     with (folder / "third.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "holdfast.cli.main", "chat", *gateways),
+            *(sys.executable, "-m", "holdfast.cli.main", "chat", *options),
             *("--no-window", "--data", str(folder / "third")),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
@@ -131,8 +129,12 @@ async def test_a_room_of_three_an_attachment_and_what_is_seen_of_both(
 ) -> None:
     """On real nodes: an attachment of 1 MB goes on after a reload and a killed gateway; all else as a user does it."""
     async with AsyncExitStack() as stack:
-        links = await stack.enter_async_context(a_demonstration(tmp_path))
-        links.append(await stack.enter_async_context(a_third_one(tmp_path)))
+        gateways = DemoGateways(tmp_path / "data").addresses  # they have ports before they live
+        links, link = await asyncio.gather(
+            stack.enter_async_context(a_demonstration(tmp_path)),
+            stack.enter_async_context(a_third_one(tmp_path, gateways)),
+        )
+        links.append(link)
         faults: list[str] = []
         windows = []
         for link, size in zip(links, (DESK, PHONE, DESK), strict=True):
