@@ -147,7 +147,6 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(400)
 async def test_a_million_messages_wait_on_the_disk_and_not_in_memory(tmp_path: Path) -> None:
     arrived = 0
