@@ -297,7 +297,7 @@ async def radio_hours(world: Simulation) -> None:
     world.note("heard", f"{radio.heard.total()} events, {radio.missed} missed and told")
 
 
-@simulate(seeds=60, minutes=40)
+@simulate(seeds=25, minutes=40)
 async def test_events_are_heard_once_in_order_and_gaps_are_told(world: Simulation) -> None:
     await radio_hours(world)
 
@@ -342,7 +342,7 @@ def test_a_planted_bug_of_events_is_found(
     simulation_note(f"planted: {bug.__name__} was found after {finding.runs} seeds")
 
 
-@simulate(seeds=175, minutes=40)
+@simulate(seeds=170, minutes=40)
 async def test_each_request_is_answered_once_or_fails_clearly(world: Simulation) -> None:
     await office_hours(world)
 
