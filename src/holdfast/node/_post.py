@@ -62,6 +62,7 @@ class Post:
         self._flying: set[asyncio.Task[None]] = set()
         self._owed: dict[ContactId, float] = {}
         self._filling: set[ContactId] = set()
+        self._told_at: dict[ContactId, bytes] = {}
         self._told: dict[ContactId, tuple[int, int]] = {}
         self._taken: list[tuple[str, int, int]] = []
         self._noting: asyncio.Task[None] | None = None
@@ -202,10 +203,15 @@ class Post:
         view = self._desk.views.get(contact)
         if view is None or not view.facts.places:
             self._told.pop(contact, None)
+            self._told_at.pop(contact, None)
             return  # nobody to tell yet, or any more
         self._told[contact] = view.epoch, view.through
+        last = self._told_at.get(
+            contact, b""
+        )  # which may have thrown it away: another one is asked each time
         try:
-            await self._deliver(view, Frame(view.epoch, 0, Cipher.NOTHING, b""))
+            frame = Frame(view.epoch, 0, Cipher.NOTHING, b"")
+            self._told_at[contact] = await self._deliver(view, frame, lies_at=last)
         except ResilienceError as error:
             self._failed(contact, error)
 
