@@ -238,10 +238,11 @@ class TorNetwork:
         for process in self._running:
             process.start()
 
-        def all_are_ready() -> bool:
-            return sum(process.is_ready() for process in self._running) == len(self._running)
+        def is_usable() -> bool:
+            ready = [process for process in self._running if process.is_ready()]
+            return all(needed in ready for needed in (self.client, *self.services))
 
-        wait_for(all_are_ready, self.client, "is not ready")
+        wait_for(is_usable, self.client, "is not ready")
 
     def _authorities(self, folders: Sequence[Path], places: Sequence[tuple[int, int]]) -> list[str]:
         """Make the keys of all authorities, all at once; returns how they are named in a torrc."""
