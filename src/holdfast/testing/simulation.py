@@ -213,9 +213,8 @@ class Simulation:
         sys.unraisablehook = lambda _: None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            asyncio._set_running_loop(
-                self.loop
-            )  # or a dying block that asks for one makes a real one
+            # Or a dying block that asks for a loop makes a real one.
+            asyncio._set_running_loop(self.loop)
             for _ in range(3):  # a dying block may start further tasks, which never run
                 self.bury([t for t in asyncio.all_tasks(self.loop) if isinstance(t, SimTask)])
                 for task in self._dead:
