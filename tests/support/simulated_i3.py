@@ -52,6 +52,7 @@ class Mud:
         self.name = name
         self.other = other
         self.gateway: Gateway | None = None
+        self.process = host.process
         self.lives = 0
         self.said = 0
         self.accepted: dict[str, str] = {}
@@ -64,7 +65,8 @@ class Mud:
     @property
     def is_ready(self) -> bool:
         """Whether it is on a router."""
-        return self.gateway is not None and self.gateway.is_ready
+        is_this_life = self.process is self.host.process
+        return is_this_life and self.gateway is not None and self.gateway.is_ready
 
     async def live(self, count: int) -> None:
         """Say so many things, and stay."""
@@ -79,7 +81,7 @@ class Mud:
             gateway = Gateway(database, settings, world=self.host)
             gateway.on_event(self.on_event)
             async with gateway:
-                self.gateway = gateway
+                self.gateway, self.process = gateway, self.host.process
                 await gateway.channel_join("ale")
                 while self.said < count:
                     await asyncio.sleep(self.host.random.choice([0.0, 0.05, 0.5, 3.0]))

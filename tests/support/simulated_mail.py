@@ -27,10 +27,16 @@ class Mud:
     def __init__(self, host: Host, other: str) -> None:
         self.host = host
         self.other = other
-        self.gateway: Gateway | None = None
+        self._gateway: Gateway | None = None
+        self._process = host.process
         self.written = 0
         self.accepted: set[str] = set()
         self.told: list[str] = []
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """That of this life; None while it is dead or wakes up."""
+        return self._gateway if self._process is self.host.process else None
 
     async def live(self, count: int) -> None:
         """Write so many letters, and stay."""
@@ -43,7 +49,7 @@ class Mud:
             Gateway(database, settings, world=self.host) as gateway,
         ):
             gateway.on_event(self._happened)
-            self.gateway = gateway
+            self._gateway, self._process = gateway, self.host.process
             while self.written < count:
                 await asyncio.sleep(self.host.random.choice([0.0, 0.2, 2.0]))
                 if self.other in gateway.muds:

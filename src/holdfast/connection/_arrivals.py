@@ -57,7 +57,18 @@ class Arrivals:
             self._news.clear()
             await self._news.wait()
         message = self._queue.popleft()
+        self._go_on()
+        return message
+
+    def take(self) -> list[bytes]:
+        """Return all that waits."""
+        found = list(self._queue)
+        self._queue.clear()
+        self._go_on()
+        return found
+
+    def _go_on(self) -> None:
+        """Let a peer that waits go on when there is room."""
         if self._paused is not None and len(self._queue) <= self._most // 2:
             paused, self._paused = self._paused, None
             paused.resume()
-        return message

@@ -220,6 +220,10 @@ class ReliableConnection:
         except TimeoutError as error:
             raise NetworkTimeoutError(f"{self.name} said nothing for {within:g} s.") from error
 
+    def take(self) -> list[bytes]:
+        """Return what has come and was not read yet; nothing is waited for."""
+        return self._arrivals.take()
+
     def _check_hope(self) -> None:
         if self._task is None or self.state is ConnectionState.FAILED:
             raise ConnectionFailedError(f"{self.name} is {self.state}.")
@@ -243,10 +247,9 @@ class ReliableConnection:
         self._put(self._transport, message)
 
     def _check(self, message: bytes) -> None:
-        if len(message) > self.settings.message_max:
-            raise ValueError(
-                f"The message has {len(message)} bytes, {self.settings.message_max} are allowed."
-            )
+        most = self.settings.message_max
+        if len(message) > most:
+            raise ValueError(f"The message has {len(message)} bytes, {most} are allowed.")
 
     def _put(self, transport: Transport, message: bytes) -> None:
         if self._vigil is not None:
@@ -437,8 +440,7 @@ class ReliableConnection:
             self._now(), reason, str(error), has_other=has_other, retry_after=retry_after
         )
         self._tell()
-        if self.state is ConnectionState.FAILED:
-            self._arrivals.look()
+        self._arrivals.look()  # this may be the end
 
     async def _stay(self, transport: Transport) -> None:
         """Be open, until that ends."""

@@ -185,7 +185,11 @@ class Link:
             desk.perform(effects)
             self.queue.wake()
         else:
-            effects = desk.machine.lost(desk.now())
-            self.sender.lost()
-            desk.perform(effects)
+            try:
+                for frame in self.connection.take():  # what it said last is known before its end is
+                    desk.received(frame)
+            finally:
+                effects = desk.machine.lost(desk.now())
+                self.sender.lost()
+                desk.perform(effects)
         desk.arm()
