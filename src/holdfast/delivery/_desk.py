@@ -100,6 +100,9 @@ class Desk:
             if self.ledger.unstored >= limits.OUTBOX_UNSTORED_MAX:
                 await self.ledger.flushed()
             message = self.lanes.take(self.now_ms())
+            if self.lanes.has_dozed:  # the keeper may think that nothing is due for long
+                self.lanes.has_dozed = False
+                self.keeper_wakes.set()
             if message is not None:
                 self.kick()
                 return message

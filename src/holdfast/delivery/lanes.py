@@ -70,6 +70,7 @@ class Lanes:
     Attributes:
         is_complete: whether every lane that has messages in the store is here.
         has_missed: whether there was no room for a lane since this was last set to False.
+        has_dozed: whether ``take`` has let a lane sleep since this was last set to False.
     """
 
     def __init__(self, per_destination: int) -> None:
@@ -82,6 +83,7 @@ class Lanes:
         self._body_bytes = 0
         self.is_complete = False
         self.has_missed = False
+        self.has_dozed = False
 
     # --- messages come in -------------------------------------------------------------------
 
@@ -192,6 +194,7 @@ class Lanes:
             if message.due_ms > now_ms:  # only in ordered lanes; the others get only what is due
                 self._push(lane, message, rank[1])
                 self._sleep(lane, message.due_ms)
+                self.has_dozed = True
                 continue
             lane.busy.add(message.number)
             lane.sending += 1

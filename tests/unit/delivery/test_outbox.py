@@ -357,3 +357,15 @@ def test_every_query_finds_its_rows_by_an_index() -> None:
         assert not [step for step in plan if "TEMP B-TREE" in step], plan
         scans = [step for step in plan if step.startswith("SCAN") and sql is not store.OLDEST]
         assert not scans, plan
+
+
+async def test_an_ordered_message_goes_when_it_is_due_though_nothing_else_happens(
+    tmp_path: Path,
+) -> None:
+    destination = Destination()
+    async with opened(tmp_path, destination) as (outbox, _):
+        await outbox.submit("gate", b"first", ordered=True)
+        await all_gone(outbox)
+        await outbox.submit("gate", b"later", ordered=True, delay=0.05)
+        await all_gone(outbox)
+        assert destination.bodies == [b"first", b"later"]
