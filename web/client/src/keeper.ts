@@ -225,11 +225,15 @@ export class Keeper {
 
   #failed(table: Table, changes: Changes, error: unknown): void {
     if (table !== this.#table) return;
-    const puts = [...changes].filter(([, change]) => change !== null);
-    if (puts.length === 0 || (error as { name?: unknown } | null)?.name !== "QuotaExceededError") return this.#lose();
+    const hasPuts = [...changes.values()].some((change) => change !== null);
+    if (!hasPuts || (error as { name?: unknown } | null)?.name !== "QuotaExceededError") return this.#lose();
     this.#running = null;
-    for (const [key, change] of changes) if (!this.#next.has(key)) this.#next.set(key, change);
-    for (const [key] of puts) this.#refused.add(key);
+    for (const [key, change] of changes) {
+      // What came meanwhile is newer, and nobody has refused it yet: a removal never is.
+      if (this.#next.has(key)) continue;
+      this.#next.set(key, change);
+      if (change !== null) this.#refused.add(key);
+    }
     this.#options.written();
     // The same once more would be refused once more.
     if ([...this.#next.keys()].some((key) => !this.#refused.has(key))) this.#flush();

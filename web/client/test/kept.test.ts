@@ -201,6 +201,20 @@ test("a removal is not held up by a message that there is no room for", async ()
   expect(outbox.messages).toMatchObject([{ body: "b", isKept: true }]);
 });
 
+test("a message that is settled while the full database refuses it is gone from the log", async () => {
+  const { world, database, page } = build();
+  database.rowsMax = 0;
+  const outbox = page();
+  await world.pass(20);
+  outbox.add("a");
+  await world.pass(1);
+
+  outbox.settle(outbox.stream, 1);
+  await world.pass(20);
+
+  expect([database.rows.size, world.storage.items.size]).toEqual([0, 0]);
+});
+
 test("what changes while it is being written stays in the log until the change is written too", async () => {
   const { world, database, page } = build();
   const outbox = page();
