@@ -265,7 +265,7 @@ class Talk:
     """Says something again and again, and notes when it is heard."""
 
     def __init__(self, reader: Node, writer: Node, contact: str) -> None:
-        self._writer, self._contact = writer, contact
+        self._reader, self._writer, self._contact = reader, writer, contact
         self.said = self.heard = 0
         self.times: list[float] = []
         self.waited: list[float] = []
@@ -279,6 +279,15 @@ class Talk:
         now = time.perf_counter()
         self.times.append(now)
         self.waited.append(now - self._began[int(message.text)])
+
+    def is_whole(self) -> bool:
+        """Both read at all gateways where they have a mailbox."""
+        return all(
+            gateway.state == "connected"
+            for node in (self._reader, self._writer)
+            for gateway in node.gateways()
+            if gateway.state != "disconnected"
+        )
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -299,7 +308,7 @@ class Talk:
 
 
 async def silences(gateways: DemoGateways, talk: Talk, mode: Mode, how: str) -> None:
-    found = []
+    found, back = [], []
     talk.waited.clear()
     for number in range(SILENCES):
         victim = gateways.gateways[number % len(gateways.gateways)].name
@@ -310,9 +319,13 @@ async def silences(gateways: DemoGateways, talk: Talk, mode: Mode, how: str) -> 
         times = [began, *talk.times, time.perf_counter()]
         found.append(max(later - earlier for earlier, later in itertools.pairwise(times)))
         await gateways.start(victim)
+        began = time.perf_counter()
+        await until(talk.is_whole)
+        back.append(time.perf_counter() - began)
         await asyncio.sleep(REST)
     print(f"  {mode:8s} {how:6s} longest silence {milliseconds(found)}, {1000 / PACE:.0f} ms between two messages "
-          f"included; a message took {milliseconds(talk.waited)}")  # fmt: skip
+          f"included; a message took {milliseconds(talk.waited)}; "
+          f"both nodes back at the gateway after {milliseconds(back)}")  # fmt: skip
 
 
 # --- bytes ----------------------------------------------------------------------------------------

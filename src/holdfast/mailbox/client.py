@@ -174,8 +174,8 @@ class MailboxClient:
                 lambda n: Deposit(n, mailbox, token, envelope_id, seconds, body),
                 self._within(within),
             )
-        except NetworkError:
-            self._rest(line)
+        except (NetworkError, asyncio.CancelledError):
+            self._rest(line)  # or its backoff would grow for nobody, and hold up the next one
             raise
         finally:
             if alone is not None:

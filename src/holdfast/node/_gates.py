@@ -45,6 +45,9 @@ MAKE_AGAIN: Final = 5.0
 MAKE_AGAIN_MAX: Final = 300.0
 """Seconds between two attempts to read a mailbox whose reading is refused, at most."""
 
+DOWN: Final = 5.0
+"""Seconds that a gateway is not waited for after a connection to it has ended or was not to be had."""
+
 LAST_RESORT: Final = 1.0
 """Seconds between two tries of a gateway that its breaker bars, when a contact has no other; doubles each time."""
 
@@ -94,6 +97,7 @@ class Gate:
         self._pipe = 0
         self._pause = 0.0
         self._is_turning = False
+        self._down_until = 0.0
         self._last_resort_at = 0.0
         self._last_resort_wait = LAST_RESORT
         self.breaker = CircuitBreaker(f"gateway {address.name}", BREAKER)
@@ -131,12 +135,16 @@ class Gate:
     def _changed(self, change: StateChange) -> None:
         if change.reason not in {None, Reason.REQUESTED, Reason.IDLE}:
             self.trouble = change.message
+        now = asyncio.get_running_loop().time()
         if self.client.state is not ConnectionState.CONNECTED:
             self.read_since = None
         elif self.read_since is None:
-            self.read_since = asyncio.get_running_loop().time()
+            self.read_since = now
         self._gates.on_change(self)
+        if change.new is ConnectionState.RECONNECTING or change.attempts:
+            self._down_until = now + DOWN
         if change.new is ConnectionState.CONNECTED:
+            self._down_until = 0.0
             self._pause = 0.0
             self.breaker.reset()  # it is there again: nothing has to be waited for
             self._gates.hope()
@@ -253,8 +261,15 @@ class Gate:
     # --- writing ----------------------------------------------------------------------------
 
     @property
+    def is_down(self) -> bool:
+        """Whether a connection to it has just ended, and none came since."""
+        return asyncio.get_running_loop().time() < self._down_until
+
+    @property
     def late_after(self) -> float:
         """Seconds after which a deposit is late."""
+        if self.is_down:
+            return 0.0
         return max(self._gates.settings.hedge_delay, LATE_TIMES * (self.usual or 0.0))
 
     def is_last_resort(self, now: float) -> bool:
@@ -366,7 +381,7 @@ class Gates:
         found = [(self.get(identity, place.gateway), place) for place in places]
         if self.settings.score:
             jitter = self.world.random.random
-            found.sort(key=lambda each: (_is_open(each[0]), -each[0].score + 0.2 * jitter()))
+            found.sort(key=lambda each: (_is_barred(each[0]), -each[0].score + 0.2 * jitter()))
         return found
 
     def path(self, address: GatewayAddress, turn: int) -> GatewayPath:
@@ -446,5 +461,5 @@ class Gates:
         await asyncio.gather(*(gate.client.close() for gate in self._gates.values()))
 
 
-def _is_open(gate: Gate) -> bool:
-    return gate.breaker.state.value == "open"
+def _is_barred(gate: Gate) -> bool:
+    return gate.is_down or gate.breaker.state.value == "open"

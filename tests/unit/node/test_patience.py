@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 from holdfast.node import ContactState
@@ -133,3 +134,53 @@ async def test_a_gateway_that_never_answers_is_not_asked_first_for_ever(world: S
         heard = f"{other.name} {number}"
         await town.until(lambda heard=heard: heard in other.shown_at, within=60, what="it arrives")  # type: ignore[misc]
     assert node_of(one).statistics()["hedges"] <= 12, "each of them is a message that came late"
+
+
+async def talks(town: Town, one: Person) -> None:
+    """Says something twenty times a second, for ever."""
+    for number in itertools.count():
+        await says(town, one, f"word {number}")
+        await asyncio.sleep(0.05)
+
+
+@simulate(seeds=10, minutes=30)
+async def test_a_gateway_that_is_back_takes_over_at_once_when_the_other_one_dies(
+    world: Simulation,
+) -> None:
+    town = await town_of(world, gateways=2)
+    one, other = town.people
+    talk = asyncio.create_task(talks(town, one))
+    town.gateways[0].kill()
+    await asyncio.sleep(8)
+    town.gateways[0].restart()
+    await town.until(
+        lambda: states(one) == states(other) == ["connected"] * 2, within=120, what="it is back"
+    )
+
+    town.gateways[1].kill()
+    talk.cancel()
+    began = world.now
+    await says(town, one, "now")
+    heard = f"{other.name} now"
+    await town.until(lambda: heard in other.shown_at, within=60, what="it arrives")
+    took = other.shown_at[heard] - began
+    assert took < 0.2, "who was tried in vain while it was away is not left to its backoff"
+
+
+@simulate(seeds=5, minutes=30)
+async def test_a_gateway_whose_connection_has_just_ended_is_not_waited_for(
+    world: Simulation,
+) -> None:
+    town = await town_of(world, gateways=2)
+    one, other = town.people
+    town.gateways[0].kill()
+    await asyncio.sleep(
+        0.02
+    )  # longer than the way of the news, shorter than the patience with one that is late
+
+    for number in range(10):
+        began = world.now
+        await says(town, one, f"{number}")
+        heard = f"{other.name} {number}"
+        await town.until(lambda heard=heard: heard in other.shown_at, within=60, what="it arrives")  # type: ignore[misc]
+        assert other.shown_at[heard] - began < node_of(one).settings.hedge_delay
