@@ -37,6 +37,8 @@ LATE: Final = 3.0
 DOUBT: Final = 5.0
 """Seconds that the other end has then to show that it is there."""
 
+TRYING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.RECONNECTING})
+
 
 class Line:
     """A connection that comes back, and what is asked over it.
@@ -80,6 +82,7 @@ class Line:
         self._on_ready = on_ready
         self._on_push = on_push
         self._trouble = ""
+        self._pauses_until = 0.0
         self._doubted_until = 0.0
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -113,6 +116,12 @@ class Line:
             self._may_read.clear()
         else:
             self._may_read.set()
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether it waits for its next attempt."""
+        is_trying = self.connection.state in TRYING
+        return is_trying and asyncio.get_running_loop().time() < self._pauses_until
 
     @property
     def pending(self) -> int:
@@ -168,6 +177,7 @@ class Line:
 
     def _changed(self, change: StateChange) -> None:
         self._trouble = change.message
+        self._pauses_until = change.at + (change.retry_in or 0.0)
         if change.new is ConnectionState.CONNECTED:
             self._is_nonsense = False
             self._doubted_until = 0.0

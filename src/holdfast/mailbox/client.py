@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import limits
 from holdfast.connection import ConnectionQualityMonitor, ConnectionState
 from holdfast.errors import ErrorCode, NetworkError, ResilienceError, SessionReplacedError
-from holdfast.mailbox._line import Line
+from holdfast.mailbox._line import TRYING, Line
 from holdfast.mailbox.key import Purpose, token_hash
 from holdfast.mailbox.path import Direct
 from holdfast.mailbox.settings import MailboxSettings
@@ -59,8 +59,6 @@ log = logging.getLogger("holdfast.mailbox")
 
 OnEnvelope = Callable[[bytes, bytes, bytes], object]
 OnUnreadable = Callable[[bytes, ResilienceError], object]
-
-TRYING: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.RECONNECTING})
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -174,8 +172,12 @@ class MailboxClient:
                 lambda n: Deposit(n, mailbox, token, envelope_id, seconds, body),
                 self._within(within),
             )
-        except (NetworkError, asyncio.CancelledError):
-            self._rest(line)  # or its backoff would grow for nobody, and hold up the next one
+        except NetworkError:
+            self._rest(line)
+            raise
+        except asyncio.CancelledError:
+            if line.is_pausing:
+                self._rest(line)
             raise
         finally:
             if alone is not None:
@@ -375,6 +377,8 @@ class MailboxClient:
         if path.has_lanes and change.new in TRYING and change.reason is not None:
             # Tor would build on the circuit that it has for this lane, and that may be what is broken.
             line.connection.reroute(self._endpoint(path, self._world.new_id()))
+        if change.old is change.new and line in self._writing.values():
+            self._rest(line)  # an attempt failed
         for listener in self._listeners:
             listener(change)
 
@@ -425,7 +429,10 @@ class MailboxClient:
                 log.exception("on_unreadable failed")
 
     def _rest(self, line: Line) -> None:
-        """Try no more to reach a gateway for writing when nobody waits for it: the next deposit tries at once."""
+        """Try no more to reach a gateway for writing when nobody waits for it: the next deposit tries at once.
+
+        Otherwise a pause would grow for nobody, and hold up who comes next.
+        """
         if not line.pending and line.connection.state is not ConnectionState.CONNECTED:
             self._later(self._rested(line))
 
