@@ -40,7 +40,7 @@ test: setup pages .venv/chromium .venv/tor ## everything: check, web tests, inte
 	@$(MAKE) --no-print-directory simulation SEEDS=$(TEST_SEEDS)
 	@$(TIMED) "integration tests" $(BIN)/pytest -q tests/integration -m "not alone" -n 2 --dist loadgroup -raP --durations=5
 	@$(TIMED) "integration tests, one by one" $(BIN)/pytest -q -s tests/integration -m alone --durations=5
-	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 3 --dist loadgroup --durations=5
+	@$(TIMED) "browser tests" $(BIN)/pytest -q tests/browser -n 2 --dist loadgroup --durations=5
 
 lock: setup ## write the lock files anew
 	@$(BIN)/python -m pip install --quiet uv && $(BIN)/python scripts/lock.py
